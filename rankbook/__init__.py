@@ -1,0 +1,46 @@
+"""Learning to rank with differentiable losses: any metric with any ranker, in PyTorch.
+
+>>> loss = rb.as_loss(rb.ndcg, partial(rb.sigmoid_ranks, tau=0.1))
+"""
+
+import importlib
+from typing import Any
+
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.losses import *  # noqa: F403
+from rankbook.losses import __all__ as _losses
+from rankbook.metrics import *  # noqa: F403
+from rankbook.metrics import __all__ as _metrics
+from rankbook.ranks import *  # noqa: F403
+from rankbook.ranks import __all__ as _ranks
+from rankbook.relevance import hierarchical_relevance, leave_query_out, same_label, shared_levels
+
+# What needs more than torch is imported at its first use, so that `import rankbook` stays as quick as `import torch`.
+_LAZY_MODULES = ("datasets", "live", "viz")
+_LAZY_NAMES = {"train": "rankbook.training", "BalancedBatches": "rankbook.training"}
+
+__all__ = [
+    *_losses,
+    *_metrics,
+    *_ranks,
+    "evaluate_retrieval",
+    "hierarchical_relevance",
+    "leave_query_out",
+    "same_label",
+    "shared_levels",
+    *_LAZY_MODULES,
+    *_LAZY_NAMES,
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"rankbook.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    raise AttributeError(f"module 'rankbook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,139 @@
+"""Rankers that treat the sort as a black box: a difference of ranks, or an average over noise, stands in for the gradient."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rankbook.checks import check_positive, check_scores
+from rankbook.ranks.exact import exact_ranks
+
+
+def blackbox_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, strength: float = 1.0) -> Tensor:
+    r"""The exact ranks, with the gradient of an interpolation: how the ranks change if the scores give way to the loss.
+
+    .. math::
+        r = \mathrm{rk}(s), \qquad
+        \frac{\partial \mathcal{L}}{\partial s} \approx
+        \frac{1}{\lambda} \left[ \mathrm{rk}\!\left(s + \lambda \frac{\partial \mathcal{L}}{\partial r}\right) - \mathrm{rk}(s) \right]
+
+    Args:
+        scores: ``[..., n]``.
+        relevance: not used.
+        where: ``[..., n]`` mask of the items that are in the list; exact: absent items change nothing.
+        strength: :math:`\lambda`, in units of the scores for a unit of the gradient of the loss. The ranks are exact at any
+            value; a larger one looks farther. **The gradient is exactly 0** unless :math:`\lambda\, \partial\mathcal{L} / \partial r`
+            bridges the gap between two items, so scale it with the gaps of the scores over the gradient of the loss.
+            Papers that divide ranks by n quote a value n times smaller (4 in ROADMAP's baseline).
+
+    Returns:
+        The ranks ``[..., n]`` of ``exact_ranks(ties="max")``. The gradient sums to 0 in each list (the difference takes tied
+        items at their average). No noise is drawn; against dead gradients shift the scores of the positives by a margin.
+
+    Cost: :math:`O(n \log n)` time, :math:`O(n)` memory: a sort forward, two backward.
+
+    Raises:
+        ValueError: NaN or inf in the scores, ``strength`` not above 0.
+
+    Source: Differentiation of Blackbox Combinatorial Solvers (ICLR 2020), algorithm 1; Optimizing Rank-Based Metrics with
+    Blackbox Differentiation (CVPR 2020).
+
+    >>> scores = torch.tensor([0.2, 0.9, 0.5], requires_grad=True)
+    >>> ranks = rb.blackbox_ranks(scores, strength=0.5)
+    >>> ranks.detach()
+    tensor([3., 1., 2.])
+    >>> ranks[0].backward()
+    >>> scores.grad
+    tensor([-2.,  0.,  2.])
+    """
+    strength = check_positive("strength", strength)
+    scores, where = check_scores(scores, where)
+    return _BlackboxRanks.apply(scores, where, strength)
+
+
+def perturbed_ranks(
+    scores: Tensor,
+    relevance: Tensor | None = None,
+    *,
+    where: Tensor | None = None,
+    sigma: float = 0.01,
+    samples: int = 32,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""The mean rank under Gaussian noise, estimated from samples.
+
+    .. math::
+        r = \mathbb{E}_Z\, \mathrm{rk}(s + \sigma Z), \qquad
+        \frac{\partial \langle g, r \rangle}{\partial s}
+            = \frac1\sigma\, \mathbb{E}_Z \big[ \langle g, \mathrm{rk}(s + \sigma Z) \rangle\, Z \big], \qquad
+        Z \sim \mathcal{N}(0, I)
+
+    Both estimates are unbiased. Noise comes in pairs Z, -Z: what is even in Z, the mean rank above all, drops out of the
+    gradient's estimate instead of adding to its variance.
+
+    Args:
+        scores: ``[..., n]``.
+        relevance: not used.
+        where: ``[..., n]`` mask of the items that are in the list; exact in what it ranks (absent items are never counted),
+            but padding changes which noise the items draw.
+        sigma: standard deviation of the noise in units of the scores. Smaller is closer to the exact ranks; scale it with
+            the spread of the scores. The gradient vanishes for gaps beyond some ``5 * sigma``, and its noise grows
+            with n: one number :math:`\langle g, \mathrm{rk} \rangle` a sample informs all n items.
+        samples: number of noisy sorts, even. The error of ranks and gradient falls as :math:`1 / \sqrt{\text{samples}}`.
+        generator: source of the noise, on the device of the scores. None draws from torch's global generator, as
+            ``torch.randn`` does; nothing is seeded.
+
+    Returns:
+        Ranks ``[..., n]``, random, differentiable once; the backward pass uses the noise of the forward pass. They sum to
+        :math:`n(n+1)/2`; as ``sigma`` goes to 0 they become ``exact_ranks(ties="average")``.
+
+    Cost: :math:`O(\text{samples} \cdot n \log n)` time, :math:`O(\text{samples} \cdot n)` memory.
+
+    Raises:
+        ValueError: NaN or inf in the scores, ``sigma`` not above 0, ``samples`` not an even whole number of at least 2.
+
+    Source: Learning with Differentiable Perturbed Optimizers (NeurIPS 2020), proposition 3.1; pairs are ours.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> rb.perturbed_ranks(torch.tensor([0.2, 0.9, 0.5]), sigma=0.02, generator=generator)
+    tensor([3., 1., 2.])
+    """
+    sigma = check_positive("sigma", sigma)
+    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 2 or samples % 2:
+        raise ValueError(f"samples must be an even whole number of at least 2 (noise comes in pairs Z, -Z), got {samples!r}")
+    scores, where = check_scores(scores, where)
+    noise = torch.randn((samples // 2, *scores.shape), generator=generator, dtype=scores.dtype, device=scores.device)
+    return _PerturbedRanks.apply(scores, where, sigma, noise)
+
+
+class _BlackboxRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, scores: Tensor, where: Tensor | None, strength: float) -> Tensor:
+        ctx.save_for_backward(scores, where)
+        ctx.strength = strength
+        return exact_ranks(scores, where=where)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_ranks: Tensor):
+        scores, where = ctx.saved_tensors
+        moved = exact_ranks(scores + ctx.strength * grad_ranks, where=where, ties="average")
+        return (moved - exact_ranks(scores, where=where, ties="average")) / ctx.strength, None, None
+
+
+class _PerturbedRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, scores: Tensor, where: Tensor | None, sigma: float, noise: Tensor) -> Tensor:
+        plus, minus = (exact_ranks(scores + scale * noise, where=where, ties="average") for scale in (sigma, -sigma))
+        ctx.save_for_backward(plus - minus, noise, where)
+        ctx.sigma = sigma
+        return ((plus + minus) / 2).mean(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_ranks: Tensor):
+        odd, noise, where = ctx.saved_tensors
+        along = (odd * grad_ranks).sum(-1, keepdim=True)  # <g, rk(s + sigma Z) - rk(s - sigma Z)>, a number for each pair and list
+        grad = (along * noise).mean(0) / (2 * ctx.sigma)
+        return grad if where is None else torch.where(where, grad, 0.0), None, None, None

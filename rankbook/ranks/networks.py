@@ -1,0 +1,116 @@
+"""Differentiable sorting networks: a fixed wiring of comparators, each of which swaps its two items softly."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from rankbook.checks import check_positive, check_scores
+from rankbook.ranks.exact import put_absent_last
+
+
+def network_ranks(
+    scores: Tensor,
+    relevance: Tensor | None = None,
+    *,
+    where: Tensor | None = None,
+    tau: float = 0.01,
+    network: Literal["odd_even", "bitonic"] = "odd_even",
+) -> Tensor:
+    r"""Sort by a network of soft comparators; the rank of an item is its mean place at the end.
+
+    A comparator on the wires a < b brings the higher of two values to a, with the weight :math:`\alpha` instead of for sure:
+
+    .. math::
+        x_a' = \alpha x_a + (1 - \alpha) x_b, \quad x_b' = (1 - \alpha) x_a + \alpha x_b, \qquad
+        \alpha = \frac12 + \frac1\pi \arctan\frac{x_a - x_b}{\tau}
+
+    All layers together are a doubly stochastic matrix :math:`P = L_K \cdots L_1`, and :math:`r = P^\top (1, \dots, n)^\top`. A
+    layer is symmetric, so :math:`r = L_1 \cdots L_K (1, \dots, n)^\top`: the places run back through the network as a
+    vector, and no n x n matrix is built.
+
+    The arctangent (the Cauchy distribution function) keeps the network monotonic: no sorted value falls when a score rises.
+    The logistic function does not ensure that.
+
+    Args:
+        scores: ``[..., n]``.
+        relevance: not used.
+        where: ``[..., n]`` mask of the items that are in the list; exact: the present items run through the network of
+            their own number.
+        tau: temperature in units of the scores. Smaller is closer to the exact ranks. A comparator errs by some
+            :math:`\tau / (\pi\,\mathrm{gap})` and errors add up over the layers, so ``tau`` scales with the gap between
+            neighbors over the number of layers. The gradient of a pair falls as the square of its gap: it never quite vanishes.
+        network: ``"odd_even"`` (n layers, neighbors only) or ``"bitonic"`` (:math:`\log_2 n (\log_2 n + 1) / 2` layers; any n:
+            the wires up to the next power of two stay empty).
+
+    Returns:
+        Ranks ``[..., n]`` in [1, n], differentiable; they sum to :math:`n(n+1)/2`. As ``tau`` goes to 0 they become
+        the exact ranks of scores without ties. Soft ranks **depend on the order of the items** in the input, since the wiring
+        does, and tied items get ranks between the first and the last of their places, not always the same.
+
+    Cost: :math:`O(n)` time and memory for each layer: :math:`O(n^2)` (odd-even) or :math:`O(n \log^2 n)` (bitonic).
+
+    Raises:
+        ValueError: NaN or inf in the scores, ``tau`` not above 0, an unknown ``network``.
+
+    Source: Differentiable Sorting Networks (ICML 2021); Monotonic Differentiable Sorting Networks (ICLR 2022).
+
+    >>> rb.network_ranks(torch.tensor([0.2, 0.9, 0.5]), tau=0.01)
+    tensor([2.9802, 1.0170, 2.0028])
+    """
+    tau = check_positive("tau", tau)
+    if network not in ("odd_even", "bitonic"):
+        raise ValueError(f'network must be "odd_even" or "bitonic", got {network!r}')
+    scores, where = check_scores(scores, where)
+    n = scores.shape[-1]
+    partners, needs = (_odd_even if network == "odd_even" else _bitonic)(n, scores.device)
+    width = partners.shape[-1]
+    wire = torch.arange(width, device=scores.device)
+
+    x, count, order = scores, torch.tensor([n], device=scores.device), None
+    if where is not None:
+        count = where.sum(-1, keepdim=True)
+        order = (~where).long().argsort(dim=-1, stable=True)  # the present items on the first wires, in their order
+        x = scores.gather(-1, order)
+    x = pad(x, (0, width - n))
+
+    stays = []
+    for partner, need in zip(partners, needs, strict=True):
+        other = x.index_select(-1, partner)
+        lead = (x - other) * torch.where(wire < partner, 1 / tau, -1 / tau)
+        # Empty wires are behind all others and every comparator sends the higher value to the front, so they never swap;
+        # layers beyond those that the list needs are not there.
+        soft = (torch.maximum(wire, partner) < count) & (count > need)
+        stay = torch.where(soft, torch.atan(lead) / math.pi + 0.5, 1.0)
+        x = torch.lerp(other, x, stay)
+        stays.append(stay)
+    ranks = (wire + 1).to(x.dtype).expand(x.shape)
+    for partner, stay in zip(reversed(partners), reversed(stays), strict=True):
+        ranks = torch.lerp(ranks.index_select(-1, partner), ranks, stay)
+    ranks = ranks[..., :n]
+    if order is not None:
+        ranks = torch.zeros_like(ranks).scatter(-1, order, ranks)
+    return put_absent_last(ranks, where)
+
+
+def _odd_even(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
+    """The partner of each wire [layers, n] (itself if idle); a layer serves the lists of more than so many items [layers]."""
+    wire = torch.arange(n, device=device)
+    layer = torch.arange(n, device=device).unsqueeze(-1)
+    partner = torch.where((wire + layer) % 2 == 0, wire + 1, wire - 1)
+    return torch.where((partner < 0) | (partner >= n), wire, partner), list(range(n))
+
+
+def _bitonic(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
+    """The same on the next power of two of wires. Each merge starts mirrored, so that all comparators point the same way."""
+    stages = (n - 1).bit_length()
+    wire = torch.arange(1 << stages, device=device)
+    masks, needs = [], []
+    for stage in range(1, stages + 1):  # merges blocks of 2^(stage - 1) into blocks of 2^stage
+        masks += [(1 << stage) - 1, *(1 << k for k in reversed(range(stage - 1)))]
+        needs += [1 << (stage - 1)] * stage
+    return wire ^ torch.tensor(masks, dtype=torch.long, device=device).unsqueeze(-1), needs

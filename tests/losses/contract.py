@@ -1,0 +1,106 @@
+"""The batch losses under contract. A new loss joins `test_contract.py` with one entry in CASES.
+
+A case says how to make the loss, which metric of which ranker it equals, and which promises it does not make, with the reason.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from math import exp, log
+
+import rankbook as rb
+import torch
+from torch import Tensor, nn
+
+
+def same_class(labels: Tensor, ref_labels: Tensor, where: Tensor) -> Tensor:
+    return rb.same_label(labels, ref_labels)
+
+
+def levels(labels: Tensor, ref_labels: Tensor, where: Tensor) -> Tensor:
+    return rb.shared_levels(labels, ref_labels)
+
+
+def tree(labels: Tensor, ref_labels: Tensor, where: Tensor) -> Tensor:
+    return rb.hierarchical_relevance(rb.shared_levels(labels, ref_labels), where=where, dtype=torch.float64)
+
+
+def no_floor(positives: list[float], negatives: list[float]) -> float:
+    """The perfect order costs nothing."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    #: ``make(include_query=...)`` returns the module. Choose knobs that leave the gradients alive for cosines.
+    make: Callable[..., nn.Module]
+    #: ``(scores[b, m], relevance[b, m], where=mask) -> loss``, such as ``rb.as_loss(metric, ranker)``; None: there is none.
+    composition: Callable[..., Tensor] | None = None
+    #: ``(labels, ref_labels, where) -> relevance[b, m]`` that the composition reads: `same_class`, `levels` or `tree`.
+    relevance: Callable[[Tensor, Tensor, Tensor], Tensor] = same_class
+    #: the same loss with knobs so sharp that a lead of 0.01 is a step, for the perfect order; None: `make`.
+    make_sharp: Callable[..., nn.Module] | None = None
+    #: what `make_sharp` costs a query in perfect order: positives at 1, 0.99, ... and negatives at 0, -0.01, ...
+    floor: Callable[[list[float], list[float]], float] = no_floor
+    #: promise -> why the loss does not make it.
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def softmax_floor(positives: list[float], negatives: list[float], *, temperature: float) -> float:
+    """Several positives share one softmax."""
+    total = sum(exp(s / temperature) for s in positives + negatives)
+    return -sum(s / temperature - log(total) for s in positives) / len(positives)
+
+
+def recall_floor(positives: list[float], negatives: list[float], *, ks: tuple[int, ...]) -> float:
+    """With a sharp soft cut the positive at rank k itself counts one half."""
+    found = [min(k, min(k, len(positives)) - (k <= len(positives)) / 2) / min(k, len(positives)) for k in ks]
+    return 1 - sum(found) / len(ks)
+
+
+SUP = {"tau": 0.1, "rho": 3.0, "delta": 0.2}
+HALF_AT_K = {"two items": "the soft cut is one half at rank k, so a perfect list costs something"}
+PAIRS = {
+    "loop": "the mean is over the pairs of the batch, not over its queries",
+    "no positives": "negatives alone still push each other below their margin",
+}
+BINS = {"raise": "a score that leaves a bin center unties the items of the bin, and AP may fall (see test_binned.py)"}
+CASES = [
+    Case(
+        "SmoothAPLoss",
+        partial(rb.SmoothAPLoss, tau=0.1),
+        composition=rb.as_loss(rb.average_precision, partial(rb.sigmoid_ranks, tau=0.1)),
+        make_sharp=partial(rb.SmoothAPLoss, tau=1e-4),
+    ),
+    Case(
+        "RecallAtKLoss",
+        partial(rb.RecallAtKLoss, k=(1, 2, 4), tau_rank=0.8, tau_score=0.1),
+        composition=rb.as_loss(rb.capped_recall, partial(rb.sigmoid_ranks, tau=0.1), k=(1, 2, 4), tau_rank=0.8),
+        make_sharp=partial(rb.RecallAtKLoss, k=(1, 2, 4), tau_rank=1e-3, tau_score=1e-4),
+        floor=partial(recall_floor, ks=(1, 2, 4)),
+        exceptions=HALF_AT_K,
+    ),
+    Case(
+        "SupAPLoss",
+        partial(rb.SupAPLoss, **SUP),
+        composition=rb.as_loss(rb.average_precision, partial(rb.sup_ranks, **SUP)),
+        make_sharp=partial(rb.SupAPLoss, tau=1e-4),
+    ),
+    Case(
+        "SupRecallLoss",
+        partial(rb.SupRecallLoss, k=(1, 2, 4), tau_rank=0.8, **SUP),
+        composition=rb.as_loss(rb.capped_recall, partial(rb.sup_ranks, **SUP), k=(1, 2, 4), tau_rank=0.8),
+        make_sharp=partial(rb.SupRecallLoss, k=(1, 2, 4), tau_rank=1e-3, tau=1e-4),
+        floor=partial(recall_floor, ks=(1, 2, 4)),
+        exceptions=HALF_AT_K,
+    ),
+    Case("ROADMAPLoss", partial(rb.ROADMAPLoss, **SUP), make_sharp=partial(rb.ROADMAPLoss, tau=1e-4), exceptions=PAIRS),
+    Case("FastAPLoss", partial(rb.FastAPLoss, bins=10), exceptions=BINS),
+    Case("SoftBinAPLoss", partial(rb.SoftBinAPLoss, bins=20), exceptions=BINS),
+    Case("CalibrationLoss", rb.CalibrationLoss, exceptions=PAIRS),
+    Case("SupConLoss", partial(rb.SupConLoss, temperature=0.2), floor=partial(softmax_floor, temperature=0.2)),
+]

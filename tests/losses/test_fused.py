@@ -1,0 +1,116 @@
+"""The core of the batch losses: analytic heads equal autograd, and blocks of any size give the same result."""
+
+from functools import partial
+
+import pytest
+import rankbook as rb
+import torch
+from losses.scenes import batch, gradients
+from rankbook.losses import fused
+from rankbook.losses.batch import check_batch
+from rankbook.losses.fused import MetricHead, fused_loss
+from rankbook.losses.retrieval import SmoothAPHead
+from rankbook.losses.steps import SigmoidStep
+from torch.testing import assert_close
+
+TAU = 0.1
+SMOOTH = partial(rb.sigmoid_ranks, tau=TAU)
+METRICS = {
+    "average_precision": rb.average_precision,
+    "ndcg": rb.ndcg,
+    "hierarchical_ap": rb.hierarchical_ap,
+    "map_at_r": partial(rb.map_at_r, tau_rank=0.5),
+    "recall_at_k": partial(rb.recall_at_k, k=2, tau_rank=0.5),
+    "precision_at_k": partial(rb.precision_at_k, k=2, tau_rank=0.5),
+    "hit_at_k": partial(rb.hit_at_k, k=2, tau_rank=0.5),
+    "reciprocal_rank": rb.reciprocal_rank,
+}
+
+
+def fused_with(head, labels, *, include_query=False):
+    return lambda x: fused_loss(check_batch(x, labels), SigmoidStep(TAU), head, include_query=include_query)
+
+
+def equal(one, other):
+    for ours, theirs in zip(one, other, strict=True):
+        assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("include_query", [False, True])
+def test_the_head_by_hand_is_the_head_by_autograd(include_query):
+    embeddings, labels = batch((5, 4, 2, 2, 1))
+    by_hand = fused_with(SmoothAPHead(SigmoidStep(TAU)), labels, include_query=include_query)
+    by_autograd = fused_with(MetricHead(rb.average_precision, SMOOTH), labels, include_query=include_query)
+    equal(gradients(by_hand, embeddings), gradients(by_autograd, embeddings))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_any_metric_stands_on_the_core(name):
+    """Binary relevance: all items that are less relevant than a positive are negatives, so the split of the rank is exact."""
+    embeddings, labels = batch((5, 4, 2, 2, 1))
+    where = rb.leave_query_out(len(labels))
+    composition = rb.as_loss(METRICS[name], SMOOTH)
+    expected = gradients(lambda x: composition(x @ x.T, rb.same_label(labels), where=where), embeddings)
+    equal(gradients(fused_with(MetricHead(METRICS[name], SMOOTH), labels), embeddings), expected)
+
+
+@pytest.mark.parametrize("name", ["ndcg", "hierarchical_ap"])
+def test_graded_relevance_stands_on_the_core(name):
+    embeddings, labels = batch((5, 4, 2, 2, 1), levels=True)
+    where = rb.leave_query_out(len(labels))
+    composition = rb.as_loss(METRICS[name], SMOOTH)
+    expected = gradients(lambda x: composition(x @ x.T, rb.shared_levels(labels), where=where), embeddings)
+    equal(gradients(fused_with(MetricHead(METRICS[name], SMOOTH), labels), embeddings), expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("elements", [1, 15, 30, 61, 100])
+@pytest.mark.parametrize("head", ["by hand", "by autograd"])
+def test_blocks_of_any_size_agree(monkeypatch, head, elements, rows):
+    """14 items: 1 is one positive at a time, 15 to 61 split the positives of a query, 100 splits the queries."""
+    embeddings, labels = batch((5, 4, 2, 2, 1))
+    head = SmoothAPHead(SigmoidStep(TAU)) if head == "by hand" else MetricHead(rb.ndcg, SMOOTH)
+    expected = gradients(fused_with(head, labels), embeddings)
+    reference = batch((3, 0, 2, 5))
+    with_reference = lambda x, y: fused_loss(  # noqa: E731
+        check_batch(x, labels, y, reference[1]), SigmoidStep(TAU), head, include_query=False
+    )
+    expected_reference = gradients(with_reference, embeddings, reference[0])
+    monkeypatch.setattr(fused, "_ELEMENTS", elements)
+    monkeypatch.setattr(fused, "_ROWS", rows)
+    equal(gradients(fused_with(head, labels), embeddings), expected)
+    equal(gradients(with_reference, embeddings, reference[0]), expected_reference)
+
+
+def test_blocks_bound_the_memory_of_a_step(monkeypatch):
+    """The step sees at most _ELEMENTS leads at a time, or one row of the gallery."""
+    seen = []
+
+    class Step(SigmoidStep):
+        def __call__(self, leads):
+            seen.append(leads.numel())
+            return super().__call__(leads)
+
+    embeddings, labels = batch((5, 4, 2, 2, 1))
+    monkeypatch.setattr(fused, "_ELEMENTS", 40)
+    fused_loss(check_batch(embeddings, labels), Step(TAU), SmoothAPHead(SigmoidStep(TAU)), include_query=False)
+    assert max(seen) <= 40
+    assert sum(seen) == 14 * (5 * 4 + 4 * 3 + 2 * 1 + 2 * 1)  # each (query, positive) meets the gallery once
+
+
+@pytest.mark.parametrize("step", [SigmoidStep(0.1)], ids=["sigmoid"])
+def test_a_step_returns_its_sum_and_leaves_its_slope(step):
+    leads = torch.tensor([[-0.3, 0.0, 0.05, -torch.inf], [0.2, -torch.inf, -torch.inf, -5.0]], dtype=torch.float64)
+    x = leads.clone().requires_grad_()
+    expected = torch.sigmoid(x / 0.1).sum(-1)
+    expected.sum().backward()
+    slope = leads.clone()
+    assert_close(step(slope), expected.detach(), rtol=0, atol=1e-14)
+    assert_close(slope, x.grad, rtol=0, atol=1e-14)
+    assert slope[0, 3] == 0
+
+
+def test_queries_without_gradient_cost_no_backward_pass(monkeypatch):
+    embeddings, labels = batch()
+    monkeypatch.setattr(torch.Tensor, "index_add_", None)  # where the gradient is collected
+    assert rb.SmoothAPLoss()(embeddings, labels).isfinite()

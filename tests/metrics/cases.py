@@ -1,0 +1,60 @@
+"""The metrics under test: a new one joins all suites of this folder with one entry."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import oracles
+import rankbook as rb
+import torch
+
+
+class Case(NamedTuple):
+    name: str
+    metric: Callable
+    oracle: Callable  # (scores, relevance, step) -> float, see tests/oracles.py
+    best: Callable[[list], float] = lambda relevance: 1.0  # the value of the perfect order
+
+    def __repr__(self):
+        return self.name
+
+
+def _share(k):
+    """The most that recall@k can reach with P positives."""
+    return lambda relevance: min(k, sum(r > 0 for r in relevance)) / sum(r > 0 for r in relevance)
+
+
+METRICS = [
+    Case("average_precision", rb.average_precision, oracles.average_precision),
+    Case("hierarchical_ap", rb.hierarchical_ap, oracles.hierarchical_ap),
+    Case("map_at_r", rb.map_at_r, oracles.map_at_r),
+    Case("reciprocal_rank", rb.reciprocal_rank, oracles.reciprocal_rank),
+    Case("ndcg", rb.ndcg, oracles.ndcg),
+    Case("ndcg@2", partial(rb.ndcg, k=2), partial(oracles.ndcg, k=2)),
+    Case("recall@3", partial(rb.recall_at_k, k=3), partial(oracles.recall_at_k, k=3), _share(3)),
+    Case("capped_recall@1,4", partial(rb.capped_recall, k=(1, 4)), partial(oracles.capped_recall, k=(1, 4))),
+    Case("hit@2", partial(rb.hit_at_k, k=2), partial(oracles.hit_at_k, k=2)),
+    Case(
+        "precision@3",
+        partial(rb.precision_at_k, k=3),
+        partial(oracles.precision_at_k, k=3),
+        lambda relevance: min(3, sum(r > 0 for r in relevance)) / 3,
+    ),
+]
+#: The same with a soft cut: between 0 and 1, but no longer 1 for the perfect order.
+SOFT_CUTS = [
+    Case(f"{case.name} tau_rank", partial(case.metric, tau_rank=0.7), partial(case.oracle, tau_rank=0.7))
+    for case in METRICS
+    if "@" in case.name or case.name == "map_at_r"
+]
+CORRELATIONS = {"spearman": rb.spearman, "kendall": rb.kendall}
+
+
+def lists(batch=4, n=9, *, grid=None, dtype=torch.float64):
+    """Random scores and graded relevance 0..3 with a positive in each list; scores on a coarse ``grid`` have ties."""
+    scores = torch.randn(batch, n, dtype=dtype)
+    if grid is not None:
+        scores = (scores * grid).round() / grid
+    relevance = torch.randint(0, 4, (batch, n)) * (torch.rand(batch, n) < 0.6)
+    relevance[:, 1] = 1
+    return scores, relevance

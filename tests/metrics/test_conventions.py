@@ -1,0 +1,181 @@
+"""The conventions that all metrics share: masks, batches, lists without a positive, reductions, dtypes, errors."""
+
+from functools import partial
+
+import pytest
+import rankbook as rb
+import torch
+from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
+
+SMOOTH = partial(rb.sigmoid_ranks, tau=0.5)
+every_metric = pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
+every_call = pytest.mark.parametrize(
+    "call", [case.metric for case in METRICS] + list(CORRELATIONS.values()), ids=[case.name for case in METRICS] + list(CORRELATIONS)
+)
+
+
+@every_call
+@pytest.mark.parametrize("junk", [torch.nan, torch.inf, -1e30, 1e30])
+def test_where_equals_the_sublist(call, junk):
+    scores, relevance = lists(6, 9)
+    where = torch.rand(6, 9) < 0.6
+    where[:, :4] = True
+    where[0] = True
+    expected = torch.stack([call(s[w], r[w], reduction="none") for s, r, w in zip(scores, relevance, where, strict=True)])
+    padded = torch.where(where, scores, junk)
+    torch.testing.assert_close(call(padded, relevance, where=where, reduction="none"), expected, rtol=0, atol=1e-12)
+    noise = torch.where(where, relevance.double(), 3.0 if junk != junk else abs(junk))
+    torch.testing.assert_close(call(padded, noise, where=where, reduction="none"), expected, rtol=0, atol=1e-12)
+
+
+@every_metric
+def test_where_has_the_gradient_of_the_sublist(case):
+    scores, relevance = lists(1, 9)
+    where = torch.tensor([[True, True, True, False, True, False, True, True, False]])
+    padded = torch.where(where, scores, torch.nan).requires_grad_()
+    short = scores[where].requires_grad_()
+    case.metric(padded, relevance, where=where, rank_fn=SMOOTH).backward()
+    case.metric(short, relevance[where], rank_fn=SMOOTH).backward()
+    torch.testing.assert_close(padded.grad[where], short.grad, rtol=0, atol=1e-12)
+    assert padded.grad[~where].eq(0).all()
+    if "@" not in case.name or case in SOFT_CUTS:  # a hard cut passes a gradient at its edge only
+        assert short.grad.any()
+
+
+@every_call
+def test_leading_axes_are_a_batch(call):
+    scores, relevance = lists(6, 9)
+    values = call(scores, relevance, reduction="none")
+    assert values.shape == (6,)
+    assert torch.equal(call(scores.view(2, 3, 9), relevance.view(2, 3, 9), reduction="none"), values.view(2, 3))
+    one_by_one = [call(s, r) for s, r in zip(scores, relevance, strict=True)]
+    torch.testing.assert_close(torch.stack(one_by_one), values, rtol=0, atol=1e-12)
+    assert one_by_one[0].shape == ()
+    shared = call(scores, relevance[0], reduction="none")  # one relevance for all lists
+    torch.testing.assert_close(shared, call(scores, relevance[:1].expand(6, 9), reduction="none"))
+
+
+@every_call
+def test_reductions(call):
+    scores, relevance = lists(6, 9)
+    values = call(scores, relevance, reduction="none")
+    torch.testing.assert_close(call(scores, relevance), values.mean())
+    torch.testing.assert_close(call(scores, relevance, reduction="sum"), values.sum())
+    worst = call(scores, relevance, reduction=lambda values, defined: values[defined].min())
+    torch.testing.assert_close(worst, values.min())
+    with pytest.raises(ValueError, match="reduction"):
+        call(scores, relevance, reduction="median")
+
+
+@every_call
+def test_lists_without_a_value_are_not_in_the_mean(call):
+    """No positive for a metric, a constant target for a correlation: relevance 0 is both."""
+    scores, relevance = lists(4, 9)
+    relevance[2] = 0
+    values = call(scores, relevance, reduction="none")
+    assert values[2] == 0
+    others = torch.tensor([0, 1, 3])
+    torch.testing.assert_close(call(scores, relevance), values[others].mean())
+    torch.testing.assert_close(call(scores, relevance, reduction="sum"), values[others].sum())
+    defined = call(scores, relevance, reduction=lambda values, defined: defined)
+    assert defined.tolist() == [True, True, False, True]
+
+
+@every_call
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_no_value_in_any_list_is_an_error(call, reduction):
+    scores, relevance = torch.rand(3, 5), torch.zeros(3, 5)
+    with pytest.raises(ValueError, match=r"no positive.*reduction='none'"):
+        call(scores, relevance, reduction=reduction)
+    assert call(scores, relevance, reduction="none").tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="no positive"):
+        call(scores, torch.eye(3, 5), where=~torch.eye(3, 5, dtype=torch.bool), reduction=reduction)
+
+
+@pytest.mark.parametrize("correlation", CORRELATIONS.values(), ids=CORRELATIONS)
+@pytest.mark.parametrize("n", [1, 2, 7, 10_000])
+def test_constant_scores_have_no_correlation(correlation, n):
+    """Also where n is so large that float32 cannot hold the mean rank."""
+    if correlation is rb.kendall:
+        n = min(n, 300)  # n^2 pairs
+    where = torch.rand(n) < 0.9
+    for scores, target, mask in (
+        (torch.full((n,), 0.3), torch.rand(n), None),
+        (torch.rand(n), torch.full((n,), 3), None),
+        (torch.full((n,), 0.3).masked_fill(~where, 8.0), torch.rand(n), where),
+    ):
+        assert correlation(scores, target, where=mask, reduction="none") == 0
+        with pytest.raises(ValueError, match="constant"):
+            correlation(scores, target, where=mask)
+
+
+@pytest.mark.parametrize("correlation", CORRELATIONS.values(), ids=CORRELATIONS)
+def test_close_targets_stay_apart(correlation):
+    scores = torch.tensor([0.1, 0.3, 0.2])
+    expected = correlation(scores, torch.tensor([1, 2, 3]))
+    assert correlation(scores, torch.tensor([1_000_000_001, 1_000_000_002, 1_000_000_003])) == expected
+    assert correlation(scores, torch.tensor([1 + 1e-12, 1 + 2e-12, 1 + 3e-12], dtype=torch.float64)) == expected
+
+
+@every_call
+def test_dtypes(call):
+    scores, relevance = lists(3, 9)
+    for given, computed in (
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ):
+        value = call(scores.to(given), relevance)
+        assert value.dtype == computed
+        torch.testing.assert_close(value, call(scores.to(given).to(computed), relevance))
+    for dtype in (torch.uint8, torch.int32, torch.float32, torch.float16):
+        torch.testing.assert_close(call(scores, relevance.to(dtype)), call(scores, relevance))
+    binary = relevance > 0
+    torch.testing.assert_close(call(scores, binary), call(scores, binary.double()))
+
+
+@every_call
+def test_inputs_are_not_modified(call):
+    scores, relevance = lists(3, 9)
+    where = torch.rand(3, 9) < 0.9
+    before = scores.clone(), relevance.clone(), where.clone(), torch.get_rng_state()
+    scores.requires_grad_()
+    call(scores, relevance, where=where, reduction="none")
+    assert torch.equal(scores, before[0])
+    assert torch.equal(relevance, before[1])
+    assert torch.equal(where, before[2])
+    assert torch.equal(torch.get_rng_state(), before[3])
+    assert scores.requires_grad
+    assert scores.grad is None
+
+
+@pytest.fixture
+def warn_always():
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    yield
+    torch.set_warn_always(before)
+
+
+@every_call
+def test_views_with_strides(call, warn_always):
+    """Without torch's performance warning, which shows up once a process."""
+    scores, relevance = lists(5, 9)
+    expected = call(scores, relevance, reduction="none")
+    strided = scores.T.contiguous().T, relevance.T.contiguous().T
+    assert not strided[0].is_contiguous()
+    torch.testing.assert_close(call(*strided, reduction="none"), expected)
+
+
+@pytest.mark.parametrize("case", METRICS, ids=repr)
+def test_a_list_of_one(case):
+    value = case.metric(torch.tensor([0.3]), torch.tensor([1]))
+    assert value.item() == pytest.approx(case.best([1]))
+
+
+@pytest.mark.parametrize("case", METRICS, ids=repr)
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_tiny_and_huge_scores(case, scale):
+    scores, relevance = lists(4, 9)
+    torch.testing.assert_close(case.metric((scores * scale).float(), relevance), case.metric(scores, relevance).float())

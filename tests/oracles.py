@@ -1,0 +1,232 @@
+"""Slow, obvious versions of everything: Python loops over float64 numbers, written from the definitions alone.
+
+A list is two sequences, scores and relevance. A rank counts the items above, each by a step function of its lead:
+
+    rank(i, among) = 1 + sum of step(s_j - s_i) over the items j of `among`, j != i.
+
+`step=at_or_above` gives the exact rank (tied items share the last of their places), `sigmoid(tau)` the smooth one.
+"""
+
+import math
+
+
+def at_or_above(lead):
+    return 1.0 if lead >= 0 else 0.0
+
+
+def sigmoid(tau):
+    def step(lead):
+        x = lead / tau
+        return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+    return step
+
+
+def rank(i, among, scores, step):
+    total = 1.0
+    for j in among:
+        if j != i:
+            total += step(scores[j] - scores[i])
+    return total
+
+
+def positives(relevance):
+    return [i for i, rel in enumerate(relevance) if rel > 0]
+
+
+def average_precision(scores, relevance, step=at_or_above):
+    everything, found = range(len(scores)), positives(relevance)
+    total = 0.0
+    for i in found:
+        total += rank(i, found, scores, step) / rank(i, everything, scores, step)
+    return total / len(found)
+
+
+def hierarchical_ap(scores, relevance, step=at_or_above):
+    everything, found = range(len(scores)), positives(relevance)
+    total = 0.0
+    for i in found:
+        h_rank = relevance[i]
+        for j in found:
+            if j != i:
+                h_rank += min(relevance[i], relevance[j]) * step(scores[j] - scores[i])
+        total += h_rank / rank(i, everything, scores, step)
+    return total / sum(relevance)
+
+
+def cut(r, k, tau_rank):
+    """1 inside the top k, 0 behind it."""
+    if tau_rank is None:
+        return 1.0 if r <= k else max(0.0, k + 1 - r)
+    return sigmoid(tau_rank)(k - r)
+
+
+def hits(scores, relevance, k, tau_rank, step):
+    return [cut(rank(i, range(len(scores)), scores, step), k, tau_rank) for i in positives(relevance)]
+
+
+def recall_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
+    found = hits(scores, relevance, k, tau_rank, step)
+    return sum(found) / len(found)
+
+
+def capped_recall(scores, relevance, step=at_or_above, *, k, tau_rank=None):
+    """Recall at each k, of the most that k places can hold."""
+    shares = []
+    for places in k:
+        found = sum(hits(scores, relevance, places, tau_rank, step))
+        shares.append(min(places, found) / min(places, len(positives(relevance))))
+    return sum(shares) / len(k)
+
+
+def hit_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
+    return max(hits(scores, relevance, k, tau_rank, step))
+
+
+def precision_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
+    return sum(hits(scores, relevance, k, tau_rank, step)) / k
+
+
+def reciprocal_rank(scores, relevance, step=at_or_above):
+    return max(1 / rank(i, range(len(scores)), scores, step) for i in positives(relevance))
+
+
+def map_at_r(scores, relevance, step=at_or_above, *, tau_rank=None):
+    everything, found = range(len(scores)), positives(relevance)
+    total = 0.0
+    for i in found:
+        r = rank(i, everything, scores, step)
+        total += rank(i, found, scores, step) / r * cut(r, len(found), tau_rank)
+    return total / len(found)
+
+
+def ndcg(scores, relevance, step=at_or_above, *, k=None, tau_rank=None):
+    gained = ideal = 0.0
+    for i, rel in enumerate(relevance):
+        r = rank(i, range(len(scores)), scores, step)
+        gained += (2**rel - 1) / math.log2(1 + r) * (1 if k is None else cut(r, k, tau_rank))
+    for place, rel in enumerate(sorted(relevance, reverse=True), start=1):
+        if k is None or place <= k:
+            ideal += (2**rel - 1) / math.log2(1 + place)
+    return gained / ideal
+
+
+def batch_loss(scores, relevance, list_metric, *, without_query):
+    """1 - the mean of a metric over the queries that have a positive; row q of the matrix is the list of query q."""
+    values = []
+    for q, (row, rel) in enumerate(zip(scores, relevance, strict=True)):
+        items = [j for j in range(len(row)) if not (without_query and j == q)]
+        rel = [rel[j] for j in items]
+        if any(rel):
+            values.append(list_metric([row[j] for j in items], rel))
+    return 1 - sum(values) / len(values)
+
+
+def supervised_contrastive(scores, relevance, temperature, *, without_query):
+    """The mean over queries of the mean over positives of -log softmax."""
+    values = []
+    for q, (row, rel) in enumerate(zip(scores, relevance, strict=True)):
+        items = [j for j in range(len(row)) if not (without_query and j == q)]
+        found = [j for j in items if rel[j]]
+        total = sum(math.exp(row[j] / temperature) for j in items)
+        if found:
+            values.append(sum(-math.log(math.exp(row[j] / temperature) / total) for j in found) / len(found))
+    return sum(values) / len(values)
+
+
+# Rankers
+
+
+def laplace(tau):
+    return lambda lead: 0.5 * math.exp(lead / tau) if lead <= 0 else 1 - 0.5 * math.exp(-lead / tau)
+
+
+def box(width):
+    return lambda lead: min(1.0, max(0.0, (1 + lead / width) / 2))
+
+
+def upper_step(tau, rho, delta):
+    """SupRank's H^-: never below the step."""
+
+    def step(lead):
+        if lead < 0:
+            return sigmoid(tau)(lead)
+        return sigmoid(tau)(min(lead, delta)) + 0.5 + rho * max(0.0, lead - delta)
+
+    return step
+
+
+def sup_ranks(scores, relevance, *, tau, rho, delta):
+    ranks = []
+    for k in range(len(scores)):
+        less = [j for j in range(len(scores)) if relevance[j] < relevance[k]]
+        rest = [j for j in range(len(scores)) if relevance[j] >= relevance[k]]
+        ranks.append(rank(k, rest, scores, at_or_above) + rank(k, less, scores, upper_step(tau, rho, delta)) - 1)
+    return ranks
+
+
+def softmax(logits):
+    top = max(logits)
+    weights = [math.exp(x - top) for x in logits]
+    return [w / sum(weights) for w in weights]
+
+
+def mean_places(matrix):
+    """From rows that say which item stands at a place to the mean place of each item."""
+    columns = list(zip(*matrix, strict=True))
+    return [sum(p * x for p, x in enumerate(column, start=1)) / sum(column) for column in columns]
+
+
+def neuralsort_ranks(scores, *, tau):
+    n = len(scores)
+    distance = [sum(abs(a - b) for b in scores) for a in scores]
+    rows = [[((n + 1 - 2 * p) * s - d) / tau for s, d in zip(scores, distance, strict=True)] for p in range(1, n + 1)]
+    return mean_places([softmax(row) for row in rows])
+
+
+def softsort_ranks(scores, *, tau):
+    return mean_places([softmax([-abs(top - s) / tau for s in scores]) for top in sorted(scores, reverse=True)])
+
+
+def sinkhorn_ranks(scores, *, tau, iterations):
+    """From a flat start, without logarithms: for few items and a large tau only."""
+    n = len(scores)
+    plan = [[math.exp(-s * p / tau) for p in range(1, n + 1)] for s in scores]
+    for _ in range(iterations):
+        sums = [sum(row[p] for row in plan) for p in range(n)]
+        plan = [[x / total for x, total in zip(row, sums, strict=True)] for row in plan]
+        plan = [[x / sum(row) for x in row] for row in plan]
+    return [sum(p * x for p, x in enumerate(row, start=1)) for row in plan]
+
+
+def projected_ranks(scores, *, strength):
+    """argmin <mu, s> + strength |mu|^2 / 2 over the permutahedron, by conditional gradient with exact steps to a tiny gap."""
+    n = len(scores)
+    mu = [(n + 1) / 2] * n
+    for _ in range(100_000):
+        slope = [s + strength * m for s, m in zip(scores, mu, strict=True)]
+        vertex = [0.0] * n
+        for place, i in enumerate(sorted(range(n), key=lambda i: -slope[i]), start=1):
+            vertex[i] = place  # the steepest item gets the smallest rank
+        step = [v - m for v, m in zip(vertex, mu, strict=True)]
+        gap = -sum(g * d for g, d in zip(slope, step, strict=True))
+        size = strength * sum(d * d for d in step)
+        if gap < 1e-9 * strength or size == 0:
+            break
+        mu = [m + min(1.0, gap / size) * d for m, d in zip(mu, step, strict=True)]
+    return mu
+
+
+def network_ranks(scores, comparators, *, tau):
+    """Comparators (a, b), in order, each a soft swap that brings the higher value to wire a; the mean place of each item."""
+    n = len(scores)
+    values = list(scores)
+    share = [[float(i == j) for j in range(n)] for i in range(n)]  # share[wire][item]
+    for a, b in comparators:
+        stay = 0.5 + math.atan((values[a] - values[b]) / tau) / math.pi
+        values[a], values[b] = stay * values[a] + (1 - stay) * values[b], stay * values[b] + (1 - stay) * values[a]
+        share[a], share[b] = (
+            [stay * x + (1 - stay) * y for x, y in zip(share[a], share[b], strict=True)],
+            [stay * y + (1 - stay) * x for x, y in zip(share[a], share[b], strict=True)],
+        )
+    return mean_places(share)

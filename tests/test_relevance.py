@@ -1,0 +1,99 @@
+"""Labels and trees of labels to relevance; the mask of the query."""
+
+import pytest
+import torch
+
+import rankbook as rb
+
+TREE = torch.tensor([[0, 0, 0], [0, 0, 0], [1, 0, 0], [2, 1, 0], [3, 2, 1]])  # fine to coarse: leaf, branch, root
+
+
+def test_same_label_is_equality():
+    labels, ref_labels = torch.randint(0, 3, (6,)), torch.randint(0, 3, (9,))
+    expected = [[a == b for b in ref_labels.tolist()] for a in labels.tolist()]
+    assert rb.same_label(labels, ref_labels).tolist() == expected
+    assert torch.equal(rb.same_label(labels), rb.same_label(labels, labels))
+
+
+def test_same_label_uses_the_finest_level():
+    assert torch.equal(rb.same_label(TREE), rb.same_label(TREE[:, 0]))
+
+
+def test_shared_levels_counts_the_levels():
+    assert rb.shared_levels(TREE).tolist() == [
+        [3, 3, 2, 1, 0],
+        [3, 3, 2, 1, 0],
+        [2, 2, 3, 1, 0],
+        [1, 1, 1, 3, 0],
+        [0, 0, 0, 0, 3],
+    ]
+    assert rb.shared_levels(TREE[:2], TREE[2:]).tolist() == [[2, 1, 0], [2, 1, 0]]
+
+
+def test_one_level_is_same_label():
+    labels = torch.randint(0, 3, (7,))
+    assert torch.equal(rb.shared_levels(labels).bool(), rb.same_label(labels))
+    assert torch.equal(rb.shared_levels(labels[:, None]), rb.shared_levels(labels))
+
+
+@pytest.mark.parametrize("alpha", [1.0, 2.0])
+def test_hierarchical_relevance_by_hand(alpha):
+    levels = torch.tensor([3, 3, 2, 1, 1, 1, 1, 0])
+    weights = [1 / 2, 1 / 2, (2 / 3) ** alpha / 1] + [(1 / 3) ** alpha / 4] * 4 + [0]
+    torch.testing.assert_close(rb.hierarchical_relevance(levels, alpha=alpha), torch.tensor(weights))
+
+
+def test_hierarchical_relevance_of_each_list():
+    """A level weighs the same whatever the number of its items; an empty level weighs nothing."""
+    levels = torch.tensor([[2, 2, 1, 0], [2, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+    relevance = rb.hierarchical_relevance(levels)
+    assert relevance.tolist() == pytest.approx([[0.5, 0.5, 0.5, 0], [1, 1 / 6, 1 / 6, 1 / 6], [0.25, 0.25, 0, 0], [0] * 4])
+    assert relevance.dtype == torch.float32
+
+
+def test_hierarchical_relevance_ignores_absent_items():
+    levels, where = torch.tensor([2, 2, 1, 1, 0]), torch.tensor([True, False, True, True, True])
+    present = rb.hierarchical_relevance(levels, where=where)
+    torch.testing.assert_close(present[where], rb.hierarchical_relevance(levels[where]))
+    assert present[1] == 0
+
+
+def test_hierarchical_relevance_of_strangers_is_zero():
+    assert rb.hierarchical_relevance(torch.zeros(3, dtype=torch.int64)).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("levels", [torch.tensor([1.0, 2.0]), torch.tensor([1, -1])], ids=["float", "negative"])
+def test_hierarchical_relevance_wants_counts(levels):
+    with pytest.raises(ValueError, match=r"levels must be whole numbers >= 0.*shared_levels"):
+        rb.hierarchical_relevance(levels)
+
+
+def test_leave_query_out():
+    where = rb.leave_query_out(4)
+    assert where.dtype == torch.bool
+    assert [[i == j for j in range(4)] for i in range(4)] == (~where).tolist()
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int32, torch.int64])
+def test_labels_of_any_whole_dtype(dtype):
+    labels = torch.tensor([0, 1, 1, 0])
+    assert torch.equal(rb.same_label(labels.to(dtype), labels), rb.same_label(labels))
+
+
+@pytest.mark.parametrize("function", [rb.same_label, rb.shared_levels], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    ("labels", "ref_labels", "error", "message"),
+    [
+        (torch.rand(3), None, ValueError, r"^labels must be integers .* got torch.float32 \(3,\)"),
+        (torch.tensor(3), None, ValueError, r"^labels must be integers of shape .* got torch.int64 \(\)"),
+        (torch.zeros(2, 2, 2, dtype=torch.int64), None, ValueError, r"^labels must be integers of shape"),
+        (torch.arange(3), torch.rand(3), ValueError, r"^ref_labels must be integers"),
+        (torch.zeros(3, 2, dtype=torch.int64), torch.arange(3), ValueError, r"labels \(3, 2\) and ref_labels \(3,\).* number of levels"),
+        (torch.zeros(3, 0, dtype=torch.int64), None, ValueError, r"labels must have at least one level, got \(3, 0\)"),
+        ([0, 1], None, TypeError, r"^labels must be a torch.Tensor, got list"),
+        (torch.arange(3), [0, 1], TypeError, r"^ref_labels must be a torch.Tensor, got list"),
+    ],
+)
+def test_bad_labels(function, labels, ref_labels, error, message):
+    with pytest.raises(error, match=message):
+        function(labels, ref_labels)
