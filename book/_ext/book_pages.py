@@ -1,0 +1,59 @@
+"""What our pages need beyond Jupyter Book: a launch row on each notebook, scripts that are not loaded, one address for everything."""
+
+from urllib.parse import quote
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+
+def is_thebe(script) -> bool:
+    attributes = getattr(script, "attributes", None) or {}
+    return "THEBE_JS_URL" in (attributes.get("body") or "") or "sphinx-thebe" in str(getattr(script, "filename", ""))
+
+
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Jupyter Book always loads sphinx-thebe, which declares a constant twice: a page error, for a button that we do not have."""
+    context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
+    context["css_files"] = [sheet for sheet in context.get("css_files", []) if not is_thebe(sheet)]
+
+
+def mend_bibliography(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """docutils calls a bibliography a list but its entries no list items, which screen readers reject."""
+    if "body" in context:
+        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+
+
+def launch_row(app: Sphinx, docname: str) -> str:
+    """Links that open one notebook where it runs."""
+    options = app.config.html_theme_options
+    repository, branch = options["repository_url"].rstrip("/"), options["repository_branch"]
+    slug = repository.removeprefix("https://github.com/")
+    path = f"{docname}.ipynb"
+    links = [
+        ("Open in Colab", f"https://colab.research.google.com/github/{slug}/blob/{branch}/{path}"),
+        ("Open in Binder", f"https://mybinder.org/v2/gh/{slug}/{branch}?urlpath={quote(f'lab/tree/{path}')}"),
+        ("View the source", f"{repository}/blob/{branch}/{path}"),
+    ]
+    items = "".join(f'<li><a href="{address}">{label}</a></li>' for label, address in links)
+    return f'<ul class="rb-launch" aria-label="Run this chapter">{items}</ul>'
+
+
+def add_launch_row(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    if app.builder.format != "html" or not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        return
+    title = next(doctree.findall(nodes.title), None)
+    if title is not None:
+        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", launch_row(app, docname), format="html"))
+
+
+def share_address(app: Sphinx, config) -> None:
+    """OpenGraph wants the address of the site again; there is one source, `html.baseurl` in _config.yml."""
+    config.ogp_site_url = config.html_baseurl
+
+
+def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", share_address)
+    app.connect("doctree-resolved", add_launch_row)
+    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", mend_bibliography)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
