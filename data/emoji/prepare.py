@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save
-from tqdm import tqdm
-
 from classes import assign_splits, families, read_classes
 from drawings import IconSet, render, sprite_sheet
 from encode import compress, encode_images, encode_texts
+from safetensors.numpy import save
 from sources import EMOJIBASE, IMAGE_ENCODER, STYLES, TEXT_ENCODER, fetch_all
+from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 REGISTRY = HERE.parents[1] / "rankbook" / "datasets" / "emoji_sha256.txt"

@@ -84,8 +84,7 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
 def _table(archive: Archive) -> pd.DataFrame:
     import pandas as pd
 
-    # No cell is missing: without this, a keyword such as "null" would become one.
-    return pd.read_csv(io.BytesIO(archive.read("table.csv")), keep_default_na=False)
+    return pd.read_csv(io.BytesIO(archive.read("table.csv")))
 
 
 def _levels(table: pd.DataFrame) -> Tensor:
