@@ -199,24 +199,6 @@ def sinkhorn_ranks(scores, *, tau, iterations):
     return [sum(p * x for p, x in enumerate(row, start=1)) for row in plan]
 
 
-def projected_ranks(scores, *, strength):
-    """argmin <mu, s> + strength |mu|^2 / 2 over the permutahedron, by conditional gradient with exact steps to a tiny gap."""
-    n = len(scores)
-    mu = [(n + 1) / 2] * n
-    for _ in range(100_000):
-        slope = [s + strength * m for s, m in zip(scores, mu, strict=True)]
-        vertex = [0.0] * n
-        for place, i in enumerate(sorted(range(n), key=lambda i: -slope[i]), start=1):
-            vertex[i] = place  # the steepest item gets the smallest rank
-        step = [v - m for v, m in zip(vertex, mu, strict=True)]
-        gap = -sum(g * d for g, d in zip(slope, step, strict=True))
-        size = strength * sum(d * d for d in step)
-        if gap < 1e-9 * strength or size == 0:
-            break
-        mu = [m + min(1.0, gap / size) * d for m, d in zip(mu, step, strict=True)]
-    return mu
-
-
 def network_ranks(scores, comparators, *, tau):
     """Comparators (a, b), in order, each a soft swap that brings the higher value to wire a; the mean place of each item."""
     n = len(scores)
@@ -230,3 +212,17 @@ def network_ranks(scores, comparators, *, tau):
             [stay * y + (1 - stay) * x for x, y in zip(share[a], share[b], strict=True)],
         )
     return mean_places(share)
+
+
+def binned_ap(scores, relevance, centers):
+    """AP of soft histograms: each score is split between the two nearest bin centers, which descend; all of a bin is tied."""
+    width = centers[0] - centers[1]
+    found = everything = total = 0.0
+    for center in centers:
+        weights = [max(0.0, 1 - abs(s - center) / width) for s in scores]
+        in_bin = sum(w for w, rel in zip(weights, relevance, strict=True) if rel)
+        found += in_bin
+        everything += sum(weights)
+        if everything > 0:
+            total += in_bin * found / everything
+    return total / len(positives(relevance))

@@ -47,8 +47,9 @@ def test_hierarchical_relevance_of_each_list():
     """A level weighs the same whatever the number of its items; an empty level weighs nothing."""
     levels = torch.tensor([[2, 2, 1, 0], [2, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
     relevance = rb.hierarchical_relevance(levels)
-    assert relevance.tolist() == pytest.approx([[0.5, 0.5, 0.5, 0], [1, 1 / 6, 1 / 6, 1 / 6], [0.25, 0.25, 0, 0], [0] * 4])
-    assert relevance.dtype == torch.float32
+    expected = [[1 / 2, 1 / 2, 1 / 2, 0], [1, 1 / 6, 1 / 6, 1 / 6], [1 / 4, 1 / 4, 0, 0], [0, 0, 0, 0]]
+    torch.testing.assert_close(relevance, torch.tensor(expected))
+    assert rb.hierarchical_relevance(levels, dtype=torch.float64).dtype == torch.float64
 
 
 def test_hierarchical_relevance_ignores_absent_items():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from rankbook.losses.batch import check_batch, warn_no_positive
+from rankbook.losses.batch import check_batch, queries_by_positives, warn_no_positive
 
 
 class BinnedAPLoss(nn.Module):
@@ -31,20 +31,23 @@ class BinnedAPLoss(nn.Module):
         self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
     ) -> Tensor:
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
-        positive = batch.labels == batch.ref_labels.T
-        where = batch.where(self.include_query)
-        if where is not None:
-            positive = positive & where
-        place = (self.best - batch.scores()) * ((self.centers - 1) / (self.best - self.worst))
-        of_positives, of_negatives = _SoftHistograms.apply(place, positive, where, self.centers).unbind(1)
-        cumulative = (of_positives + of_negatives).cumsum(1)
-        share = of_positives * of_positives.cumsum(1) / torch.where(cumulative > 0, cumulative, 1.0)
-        count = positive.sum(1)
-        defined = count > 0
-        if not defined.any():
+        scores = batch.scores()
+        without_query = batch.own_gallery and not self.include_query
+        above = self._histogram(scores, without_query).cumsum(1)
+        loss, count = scores.new_zeros(()), 0
+        for rows, places, _ in queries_by_positives(batch, include_query=self.include_query, limit=len(scores)):
+            of_positives = self._histogram(scores[rows[:, None], places], False)
+            so_far = above.index_select(0, rows)
+            precision = of_positives.cumsum(1) / torch.where(so_far > 0, so_far, 1.0)
+            loss = loss + len(rows) - (of_positives * precision).sum() / places.shape[1]
+            count += len(rows)
+        if count == 0:
             warn_no_positive()
-        losses = torch.where(defined, 1 - share.sum(1) / count.clamp(min=1), 0.0)
-        return losses.sum() / defined.sum().clamp(min=1)
+            return 0.0 * scores.sum()
+        return loss / count
+
+    def _histogram(self, scores: Tensor, without_query: bool) -> Tensor:
+        return _SoftHistogram.apply(scores, self.centers, self.best, self.worst, without_query)
 
 
 class FastAPLoss(BinnedAPLoss):
@@ -96,27 +99,39 @@ class SoftBinAPLoss(BinnedAPLoss):
         return f"bins={self.centers}, include_query={self.include_query}"
 
 
-class _SoftHistograms(torch.autograd.Function):
-    """Histograms [b, 2, centers] of the positives and of the others. An item at place p gives 1 - frac(p) to the bin
-    floor(p) and frac(p) to the next, so the slope of its count is the difference of two neighboring gradients."""
+class _SoftHistogram(torch.autograd.Function):
+    """Soft counts [q, centers] of scores [q, m], from the best bin down; ``without_query`` leaves out the diagonal.
+
+    An item at place p gives 1 - frac(p) to the bin floor(p) and frac(p) to the next, so the slope of what it gives is the
+    difference of two neighboring gradients.
+    """
 
     @staticmethod
-    def forward(ctx, place: Tensor, positive: Tensor, where: Tensor | None, centers: int) -> Tensor:
-        inside = place.clamp(0, centers - 1)
-        lower = inside.floor().clamp_(max=centers - 2)
-        upper_share = inside - lower
-        lower_share = 1 - upper_share
-        if where is not None:
-            upper_share, lower_share = upper_share * where, lower_share * where
-        index = torch.where(positive, lower, lower + centers).long()
-        counts = place.new_zeros(len(place), 2 * centers)
-        counts.scatter_add_(1, index, lower_share)
-        ctx.save_for_backward(index, (inside == place) if where is None else (inside == place) & where)
-        return counts.scatter_add_(1, index + 1, upper_share).view(-1, 2, centers)
+    def forward(ctx, scores: Tensor, centers: int, best: float, worst: float, without_query: bool) -> Tensor:
+        ctx.slope, ctx.without_query = (centers - 1) / (worst - best), without_query
+        place = (scores - best).mul_(ctx.slope)
+        outside = (place < 0) | (place > centers - 1)
+        ctx.outside = outside if outside.any() else None
+        place.clamp_(0, centers - 1)
+        lower = place.floor().clamp_(max=centers - 2)
+        share = place.sub_(lower)
+        index = lower.long()
+        counts = scores.new_zeros(len(scores), centers)
+        ones = torch.ones_like(share)
+        if without_query:
+            ones.fill_diagonal_(0)
+            share.fill_diagonal_(0)
+        ctx.save_for_backward(index)
+        counts.scatter_add_(1, index, ones.sub_(share))
+        return counts.scatter_add_(1, index + 1, share)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_counts: Tensor):
-        index, movable = ctx.saved_tensors
-        grad = grad_counts.reshape(len(index), -1)
-        return grad.diff(dim=1).gather(1, index) * movable, None, None, None
+        (index,) = ctx.saved_tensors
+        grad = grad_counts.diff(dim=1).mul_(ctx.slope).gather(1, index)
+        if ctx.outside is not None:
+            grad.masked_fill_(ctx.outside, 0)
+        if ctx.without_query:
+            grad.fill_diagonal_(0)
+        return grad, None, None, None, None

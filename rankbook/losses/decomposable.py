@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from rankbook.checks import check_positive
-from rankbook.losses.batch import check_batch
+from rankbook.losses.batch import check_batch, queries_by_positives
 from rankbook.losses.retrieval import SupAPLoss
 
 
@@ -48,23 +49,46 @@ class CalibrationLoss(nn.Module):
         self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
     ) -> Tensor:
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
-        scores = batch.scores()
-        positive = batch.labels == batch.ref_labels.T
-        negative = ~positive
-        where = batch.where(self.include_query)
-        if where is not None:
-            positive = positive & where
-        # one hinge for both kinds of pairs: how far a pair is on the wrong side of its margin
-        excess = torch.where(positive, self.pos_margin - scores, scores - self.neg_margin).relu()
-        return self._mean(excess, positive) + self._mean(excess, negative)
-
-    def _mean(self, excess: Tensor, pairs: Tensor) -> Tensor:
-        total = torch.where(pairs, excess, 0.0)
-        count = (total > 0).sum() if self.violations_only else pairs.sum()
-        return total.sum() / count.clamp(min=1)
+        groups = list(queries_by_positives(batch, include_query=self.include_query, limit=len(batch.queries)))
+        without_query = batch.own_gallery and not self.include_query
+        return _Calibration.apply(batch.scores(), groups, without_query, self.pos_margin, self.neg_margin, self.violations_only)
 
     def extra_repr(self) -> str:
         return f"pos_margin={self.pos_margin}, neg_margin={self.neg_margin}, violations_only={self.violations_only}"
+
+
+class _Calibration(torch.autograd.Function):
+    """Both hinges in one pass over the scores: every pair as a negative, then the positives, which are few, put right."""
+
+    @staticmethod
+    def forward(
+        ctx, scores: Tensor, groups: list, without_query: bool, pos_margin: float, neg_margin: float, violations_only: bool
+    ) -> Tensor:
+        excess = scores - neg_margin
+        if without_query:
+            excess.fill_diagonal_(-1)
+        positives = [pos_margin - scores[rows[:, None], places] for rows, places, _ in groups]
+        for rows, places, _ in groups:
+            excess[rows[:, None], places] = -1
+        pairs = excess.numel() - (len(excess) if without_query else 0)
+        pull, push = sum((p.relu().sum() for p in positives), scores.new_zeros(())), excess.relu_().sum()
+        if violations_only:
+            count_pull, count_push = sum(int((p > 0).sum()) for p in positives), int((excess > 0).sum())
+        else:
+            count_pull = sum(p.numel() for p in positives)
+            count_push = pairs - count_pull
+        count_pull, count_push = max(count_pull, 1), max(count_push, 1)
+        grad = excess.sign_().div_(count_push)
+        for (rows, places, _), p in zip(groups, positives, strict=True):
+            grad[rows[:, None], places] = (p > 0).to(grad.dtype) / -count_pull
+        ctx.save_for_backward(grad)
+        return pull / count_pull + push / count_push
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss: Tensor):
+        (grad,) = ctx.saved_tensors
+        return grad * grad_loss, None, None, None, None, None
 
 
 class ClusterLoss(nn.Module):

@@ -30,6 +30,12 @@ class BatchRankLoss(nn.Module):
 
     Use it for a loss of your own: ``BatchRankLoss(SigmoidStep(tau), MetricHead(metric, ranker))`` equals
     ``as_loss(metric, ranker)`` on the batch's score matrix when step and ranker agree, without its memory.
+
+    >>> from rankbook.losses.fused import MetricHead
+    >>> from rankbook.losses.steps import SigmoidStep
+    >>> loss = rb.BatchRankLoss(SigmoidStep(0.1), MetricHead(rb.reciprocal_rank, partial(rb.sigmoid_ranks, tau=0.1)))
+    >>> loss(torch.eye(2)[[0, 1, 0, 1]], torch.tensor([0, 0, 1, 1]))
+    tensor(0.6000)
     """
 
     graded = False  # True: all levels of the labels, and relevance is the number of levels shared

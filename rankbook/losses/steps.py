@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,11 +26,14 @@ class SupStep:
 
     def __init__(self, tau: float, rho: float, delta: float):
         self.sigmoid, self.rho, self.delta = SigmoidStep(tau), rho, delta
+        tanh = math.tanh(delta / (2 * tau))
+        self.slope_at_delta = (1 - tanh * tanh) / (4 * tau)
 
     def __call__(self, leads: Tensor) -> Tensor:
-        ahead = (leads >= 0).sum(-1).to(leads.dtype)
-        beyond = (leads - self.delta).relu_()
+        spare = torch.empty_like(leads)
+        ahead = torch.ge(leads, 0, out=spare).sum(-1)
+        beyond = torch.sub(leads, self.delta, out=spare).relu_()
         excess = beyond.sum(-1)
         total = self.sigmoid(leads.clamp_(max=self.delta)) + ahead / 2 + self.rho * excess
-        leads.masked_fill_(beyond > 0, self.rho)
+        leads.add_(beyond.sign_(), alpha=self.rho - self.slope_at_delta)
         return total

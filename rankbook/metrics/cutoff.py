@@ -19,6 +19,9 @@ def within_top_k(ranks: Tensor, k: int, tau_rank: float | None) -> Tensor:
     Without ``tau_rank`` the cut falls from 1 to 0 between the ranks k and k + 1, in a straight line: on whole ranks it is
     the exact cut, on soft ranks it has a gradient for the items at the edge. With ``tau_rank`` it is
     :math:`\sigma((k - r) / \tau_\text{rank})`, which is 1/2 at rank k and reaches every item.
+
+    >>> rb.within_top_k(torch.tensor([1.0, 2.0, 2.25, 3.0]), 2, None)
+    tensor([1.0000, 1.0000, 0.7500, 0.0000])
     """
     if tau_rank is None:
         return (k + 1 - ranks).clamp(0, 1)

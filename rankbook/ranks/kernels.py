@@ -123,7 +123,7 @@ def _decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor
     far = -0.9 * math.log(torch.finfo(s.dtype).tiny)
     above, below = weight.clone(), weight.clone()  # windows that end, and that start, at the item
     for step in takewhile(lambda step: step < n, (1 << k for k in range(n))):
-        decay = ((s[..., step:] - s[..., :-step]) / tau).clamp_(min=-far).exp_()
+        decay = ((s[..., step:] - s[..., :-step]) / tau).clamp_(-far, 0).exp_()
         if step == 1:
             to_neighbor = decay
         # the products read the old windows; they are complete before the sums overwrite them

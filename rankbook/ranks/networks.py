@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from rankbook.checks import check_positive, check_scores
@@ -68,33 +69,62 @@ def network_ranks(
     scores, where = check_scores(scores, where)
     n = scores.shape[-1]
     partners, needs = (_odd_even if network == "odd_even" else _bitonic)(n, scores.device)
-    width = partners.shape[-1]
-    wire = torch.arange(width, device=scores.device)
-
     x, count, order = scores, torch.tensor([n], device=scores.device), None
     if where is not None:
         count = where.sum(-1, keepdim=True)
         order = (~where).long().argsort(dim=-1, stable=True)  # the present items on the first wires, in their order
         x = scores.gather(-1, order)
-    x = pad(x, (0, width - n))
-
-    stays = []
-    for partner, need in zip(partners, needs, strict=True):
-        other = x.index_select(-1, partner)
-        lead = (x - other) * torch.where(wire < partner, 1 / tau, -1 / tau)
-        # Empty wires are behind all others and every comparator sends the higher value to the front, so they never swap;
-        # layers beyond those that the list needs are not there.
-        soft = (torch.maximum(wire, partner) < count) & (count > need)
-        stay = torch.where(soft, torch.atan(lead) / math.pi + 0.5, 1.0)
-        x = torch.lerp(other, x, stay)
-        stays.append(stay)
-    ranks = (wire + 1).to(x.dtype).expand(x.shape)
-    for partner, stay in zip(reversed(partners), reversed(stays), strict=True):
-        ranks = torch.lerp(ranks.index_select(-1, partner), ranks, stay)
-    ranks = ranks[..., :n]
+    ranks = _SoftNetwork.apply(pad(x, (0, partners.shape[-1] - n)), partners, needs, count, tau)[..., :n]
     if order is not None:
         ranks = torch.zeros_like(ranks).scatter(-1, order, ranks)
     return put_absent_last(ranks, where)
+
+
+class _SoftNetwork(torch.autograd.Function):
+    """The mean place at which each wire's value comes out.
+
+    By hand, because the slope of a comparator times the lead it is multiplied with is bounded (by 1 / 2 pi), while
+    autograd's product of the two parts overflows for huge scores and a small tau.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, partners: Tensor, needs: list[int], count: Tensor, tau: float) -> Tensor:
+        wire = torch.arange(x.shape[-1], device=x.device)
+        stays, leads, places = [], [], []
+        for partner, need in zip(partners, needs, strict=True):
+            other = x.index_select(-1, partner)
+            lead = torch.where(wire < partner, x - other, other - x) / tau  # of the wire in front: one number for the two
+            # Empty wires are behind all others and every comparator sends the higher value to the front, so they never swap;
+            # layers beyond those that the list needs are not there.
+            soft = (torch.maximum(wire, partner) < count) & (count > need)
+            lead = torch.where(soft, lead, torch.inf)
+            stay = torch.atan(lead).div_(math.pi).add_(0.5)
+            x = torch.lerp(other, x, stay)
+            leads.append(lead)
+            stays.append(stay)
+        ranks = (wire + 1).to(x.dtype).expand(x.shape)
+        for partner, stay in zip(reversed(partners), reversed(stays), strict=True):
+            places.append(ranks)
+            ranks = torch.lerp(ranks.index_select(-1, partner), ranks, stay)
+        ctx.layers, ctx.tau = list(zip(partners, leads, stays, reversed(places), strict=True)), tau
+        return ranks.contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        wire = torch.arange(grad.shape[-1], device=grad.device)
+        to_leads = []  # gradient with respect to x_a - x_b, through the places
+        for partner, lead, stay, places in ctx.layers:
+            other = grad.index_select(-1, partner)
+            slope = lead.square().add_(1).mul_(math.pi * ctx.tau).reciprocal_()
+            to_leads.append(slope * (grad - other) * (places - places.index_select(-1, partner)))
+            grad = torch.lerp(other, grad, stay)
+        grad = torch.zeros_like(grad)  # with respect to the sorted values: nothing reads them
+        for (partner, lead, stay, _), to_lead in zip(reversed(ctx.layers), reversed(to_leads), strict=True):
+            other = grad.index_select(-1, partner)
+            slope_times_lead = (lead + lead.reciprocal()).mul_(math.pi).reciprocal_()  # u / (1 + u^2), whatever u
+            grad = torch.lerp(other, grad, stay) + slope_times_lead * (grad - other) + torch.where(wire < partner, to_lead, -to_lead)
+        return grad, None, None, None, None
 
 
 def _odd_even(n: int, device: torch.device) -> tuple[Tensor, list[int]]:

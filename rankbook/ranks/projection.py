@@ -22,15 +22,14 @@ def projection_ranks(
     tau: float = 0.1,
     regularization: Literal["l2", "kl"] = "l2",
 ) -> Tensor:
-    r"""The point of the permutahedron (the hull of all rank vectors) that fits the scores best, less a strength times its size.
+    r"""The point of the permutahedron (the hull of all rank vectors) that fits the scores best, drawn to the middle.
 
     .. math::
         r = \arg\min_{\mu \in \mathcal{P}(1, \dots, n)} \langle \mu, s \rangle + \varepsilon\, \Omega(\mu), \qquad
         \Omega_{l2}(\mu) = \tfrac12 \|\mu\|^2,\ \varepsilon = \frac{\tau}{n}; \qquad
         \Omega_{kl}(\mu) = \langle \mu, \log \mu - 1 \rangle,\ \varepsilon = \tau
 
-    (for "kl" the hull is taken of the logarithms of the ranks). Sorting cuts the list into blocks of close scores. In a
-    block B, at the places :math:`p_i`,
+    Sorting cuts the list into blocks of close scores. In a block B, at the places :math:`p_i`,
 
     .. math::
         r_i = \bar p_B + \frac{\bar s_B - s_i}{\varepsilon}\ \text{(l2)}, \qquad
@@ -71,7 +70,7 @@ def projection_ranks(
     scores, where = check_scores(scores, where)
     if regularization == "kl":
         return put_absent_last(_KLProjection.apply(scores, where, tau), where)
-    n = scores.shape[-1] if where is None else where.sum(-1, keepdim=True).clamp(min=1)
+    n = scores.shape[-1] if where is None else where.sum(-1, keepdim=True).clamp(min=1).double()
     return put_absent_last(_L2Projection.apply(scores, where, tau / n), where)
 
 
@@ -117,7 +116,7 @@ class _KLProjection(torch.autograd.Function):
     def backward(ctx, grad_ranks: Tensor):
         order, ranks, place = ctx.saved_tensors
         g = grad_ranks.gather(-1, order).double()
-        weighted_mean = ctx.blocks.mean(ranks * g) / ctx.blocks.mean(place)  # the ranks of a block sum to its places
+        weighted_mean = ctx.blocks.mean(ranks / ctx.blocks.mean(place) * g)  # the ranks of a block sum to its places
         return to_items(ranks * (weighted_mean - g) / ctx.strength, order, grad_ranks.dtype), None, None
 
 

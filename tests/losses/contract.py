@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import exp, log
 
-import rankbook as rb
+import pytest
 import torch
 from torch import Tensor, nn
+
+import rankbook as rb
 
 
 def same_class(labels: Tensor, ref_labels: Tensor, where: Tensor) -> Tensor:
@@ -62,6 +64,12 @@ def recall_floor(positives: list[float], negatives: list[float], *, ks: tuple[in
     return 1 - sum(found) / len(ks)
 
 
+def blackbox_ap(scores: Tensor, relevance: Tensor, where: Tensor) -> Tensor:
+    """AP after a margin of 0.02: half of it off the positives, half of it on top of the others."""
+    shifted = scores + torch.where(relevance, -0.01, 0.01)
+    return rb.as_loss(rb.average_precision, partial(rb.blackbox_ranks, strength=50.0))(shifted, relevance, where=where)
+
+
 SUP = {"tau": 0.1, "rho": 3.0, "delta": 0.2}
 HALF_AT_K = {"two items": "the soft cut is one half at rank k, so a perfect list costs something"}
 PAIRS = {
@@ -98,9 +106,79 @@ CASES = [
         floor=partial(recall_floor, ks=(1, 2, 4)),
         exceptions=HALF_AT_K,
     ),
+    Case(
+        "SmoothNDCGLoss",
+        partial(rb.SmoothNDCGLoss, tau=0.1),
+        composition=rb.as_loss(rb.ndcg, partial(rb.sigmoid_ranks, tau=0.1)),
+        relevance=levels,
+        make_sharp=partial(rb.SmoothNDCGLoss, tau=1e-4),
+    ),
+    Case(
+        "SupNDCGLoss",
+        partial(rb.SupNDCGLoss, **SUP),
+        composition=rb.as_loss(rb.ndcg, partial(rb.sup_ranks, **SUP)),
+        relevance=levels,
+        make_sharp=partial(rb.SupNDCGLoss, tau=1e-4),
+    ),
+    Case(
+        "SupHAPLoss",
+        partial(rb.SupHAPLoss, **SUP),
+        composition=rb.as_loss(rb.hierarchical_ap, partial(rb.sup_ranks, **SUP)),
+        relevance=tree,
+        make_sharp=partial(rb.SupHAPLoss, tau=1e-4),
+    ),
+    Case(
+        "BlackBoxAPLoss",
+        partial(rb.BlackBoxAPLoss, strength=50.0, margin=0.02),
+        composition=blackbox_ap,
+        exceptions={
+            "gradcheck": "the value is piecewise constant, the gradient a finite difference over `strength`",
+            "linear": "the step of the finite difference is `strength` times the gradient that comes in",
+            "descent": "a step shorter than the gap to the next score changes no rank",
+        },
+    ),
     Case("ROADMAPLoss", partial(rb.ROADMAPLoss, **SUP), make_sharp=partial(rb.ROADMAPLoss, tau=1e-4), exceptions=PAIRS),
     Case("FastAPLoss", partial(rb.FastAPLoss, bins=10), exceptions=BINS),
     Case("SoftBinAPLoss", partial(rb.SoftBinAPLoss, bins=20), exceptions=BINS),
     Case("CalibrationLoss", rb.CalibrationLoss, exceptions=PAIRS),
     Case("SupConLoss", partial(rb.SupConLoss, temperature=0.2), floor=partial(softmax_floor, temperature=0.2)),
 ]
+
+#: What a case may except itself from.
+PROMISES = frozenset(
+    {
+        "composition",
+        "constant",
+        "descent",
+        "device",
+        "dtype",
+        "dtypes of labels",
+        "finest level",
+        "gradcheck",
+        "graph",
+        "half",
+        "include_query",
+        "linear",
+        "loop",
+        "memory",
+        "module",
+        "names",
+        "no positives",
+        "one query",
+        "perfect",
+        "pure",
+        "raise",
+        "reference",
+        "scale",
+        "shuffle",
+        "singletons",
+        "strides",
+        "two items",
+    }
+)
+
+
+def promise(name: str, *, of: list[Case] = CASES) -> pytest.MarkDecorator:
+    """Run the test for each loss of ``of`` that does not except itself from the promise."""
+    assert name in PROMISES, name
+    return pytest.mark.parametrize("case", [case for case in of if name not in case.exceptions], ids=repr)

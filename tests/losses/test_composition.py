@@ -4,12 +4,13 @@ import copy
 import io
 from functools import partial
 
-import oracles
 import pytest
-import rankbook as rb
 import torch
-from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
 from torch import nn
+
+import oracles
+import rankbook as rb
+from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
 
 SMOOTH = partial(rb.sigmoid_ranks, tau=0.5)
 every_metric = pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
@@ -170,7 +171,8 @@ def test_a_metric_of_your_own():
     """The last line of a metric is `reduce_lists`; that is all it takes."""
 
     def reciprocal_rank_of_the_first_item(scores, relevance, *, rank_fn, where=None, reduction="mean"):
-        return rb.reduce_lists(1 / rank_fn(scores, relevance, where=where)[..., 0], torch.ones(scores.shape[:-1], dtype=torch.bool), reduction)
+        values = 1 / rank_fn(scores, relevance, where=where)[..., 0]
+        return rb.reduce_lists(values, torch.ones_like(values, dtype=torch.bool), reduction)
 
     loss = rb.as_loss(reciprocal_rank_of_the_first_item, rb.exact_ranks)
     assert loss(torch.tensor([0.1, 0.2, 0.3]), torch.ones(3)).item() == pytest.approx(1 - 1 / 3)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from losses.contract import CASES
 
 E, L = torch.rand(6, 4), torch.tensor([0, 0, 1, 1, 2, 2])
@@ -45,7 +46,8 @@ def test_bad_batch(case, bad):
         case.make()(*arguments)
 
 
-KNOBS = [(case, name) for case in CASES for name in getattr(case.make, "keywords", {}) if name.startswith(("tau", "temperature", "rho", "delta"))]
+SCALES = ("tau", "tau_rank", "tau_score", "temperature", "rho", "delta", "strength")
+KNOBS = [(case, name) for case in CASES for name in getattr(case.make, "keywords", {}) if name in SCALES]
 
 
 @pytest.mark.parametrize("value", [0, -0.1, float("nan"), float("inf")])

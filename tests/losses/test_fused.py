@@ -3,15 +3,16 @@
 from functools import partial
 
 import pytest
-import rankbook as rb
 import torch
+from torch.testing import assert_close
+
+import rankbook as rb
 from losses.scenes import batch, gradients
 from rankbook.losses import fused
 from rankbook.losses.batch import check_batch
 from rankbook.losses.fused import MetricHead, fused_loss
 from rankbook.losses.retrieval import SmoothAPHead
 from rankbook.losses.steps import SigmoidStep
-from torch.testing import assert_close
 
 TAU = 0.1
 SMOOTH = partial(rb.sigmoid_ranks, tau=TAU)

@@ -1,9 +1,10 @@
 """The baselines that are no rank losses."""
 
-import oracles
 import pytest
-import rankbook as rb
 import torch
+
+import oracles
+import rankbook as rb
 from losses.scenes import SIZES, batch, unit
 
 

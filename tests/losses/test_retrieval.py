@@ -1,11 +1,12 @@
 """Smooth-AP against slow loops, and right where published code is wrong."""
 
-import oracles
 import pytest
-import rankbook as rb
 import torch
-from losses.scenes import SIZES, batch, unit
 from sklearn.metrics import average_precision_score
+
+import oracles
+import rankbook as rb
+from losses.scenes import SIZES, batch, unit
 
 
 @pytest.mark.parametrize("include_query", [False, True])

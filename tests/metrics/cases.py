@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import torch
+
 import oracles
 import rankbook as rb
-import torch
 
 
 class Case(NamedTuple):

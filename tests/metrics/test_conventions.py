@@ -3,8 +3,9 @@
 from functools import partial
 
 import pytest
-import rankbook as rb
 import torch
+
+import rankbook as rb
 from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
 
 SMOOTH = partial(rb.sigmoid_ranks, tau=0.5)

@@ -3,9 +3,10 @@
 from math import log2
 
 import pytest
-import rankbook as rb
 import torch
 from sklearn.metrics import average_precision_score
+
+import rankbook as rb
 
 # ranks           1    2    3    4    5    6
 SCORES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]

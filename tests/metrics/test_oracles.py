@@ -3,13 +3,14 @@
 from functools import partial
 
 import numpy as np
-import oracles
 import pytest
-import rankbook as rb
 import torch
-from metrics.cases import METRICS, SOFT_CUTS, lists
 from scipy.stats import kendalltau, rankdata, spearmanr
 from sklearn.metrics import average_precision_score, ndcg_score
+
+import oracles
+import rankbook as rb
+from metrics.cases import METRICS, SOFT_CUTS, lists
 
 STEPS = {
     "exact": (rb.exact_ranks, oracles.at_or_above),

@@ -1,13 +1,14 @@
 """Theorems on the metrics, with lists drawn by hypothesis."""
 
 import pytest
-import rankbook as rb
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import rankbook as rb
 from metrics.cases import CORRELATIONS, METRICS
 
-few = settings(deadline=None, max_examples=60, derandomize=True)
+few = settings(deadline=None, max_examples=30, derandomize=True)
 relevances = st.lists(st.integers(0, 3), min_size=1, max_size=8).filter(any)  # in the order of the ranking
 binary = st.lists(st.integers(0, 1), min_size=1, max_size=8).filter(any)
 tied_scores = st.lists(st.integers(0, 3), min_size=8, max_size=8)

@@ -1,0 +1,74 @@
+"""NeuralSort, SoftSort and Sinkhorn against their matrices, built item by item."""
+
+import math
+
+import pytest
+import torch
+
+import oracles
+import rankbook as rb
+
+taus = pytest.mark.parametrize("tau", [0.01, 0.1, 1.0, 10.0])
+
+
+def test_golden_softsort():
+    """Two items, a gap of one tau: each row holds e^0 and e^-1."""
+    near, far = 1 / (1 + math.exp(-1)), math.exp(-1) / (1 + math.exp(-1))
+    ranks = rb.softsort_ranks(torch.tensor([0.3, 0.2], dtype=torch.float64), tau=0.1)
+    assert ranks.tolist() == pytest.approx([near + 2 * far, far + 2 * near], abs=1e-12)
+
+
+def test_golden_sinkhorn():
+    """Two items: P = [[x, 1 - x], [1 - x, x]] and the entropy puts log(x / (1 - x)) at half the gain gap / tau of the right order."""
+    x = 1 / (1 + math.exp(-0.5))
+    ranks = rb.sinkhorn_ranks(torch.tensor([0.3, 0.2], dtype=torch.float64), tau=0.1)
+    assert ranks.tolist() == pytest.approx([x + 2 * (1 - x), (1 - x) + 2 * x], abs=1e-12)
+
+
+@taus
+@pytest.mark.parametrize("n", [1, 2, 5, 24])
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("name", ["neuralsort_ranks", "softsort_ranks"])
+def test_equals_the_loop(name, tau, n, ties):
+    scores = torch.randn(n, dtype=torch.float64)
+    scores = scores.round() if ties else scores
+    loop = getattr(oracles, name)(scores.tolist(), tau=tau)
+    torch.testing.assert_close(getattr(rb, name)(scores, tau=tau), torch.tensor(loop, dtype=torch.float64), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("tau", [0.5, 1.0, 10.0])
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_sinkhorn_converges_to_the_flat_start(tau, n):
+    """The start from the sorted prices changes the way, not the end: the fixed point equals that of the plain iteration."""
+    scores = torch.randn(n, dtype=torch.float64)
+    loop = oracles.sinkhorn_ranks(scores.tolist(), tau=tau, iterations=1000)
+    ours = rb.sinkhorn_ranks(scores, tau=tau, iterations=1000)
+    torch.testing.assert_close(ours, torch.tensor(loop, dtype=torch.float64), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_sinkhorn_is_exact_for_small_tau_at_once(iterations):
+    """From a flat start this would take some spread * n / tau iterations."""
+    scores = torch.randperm(50) / 10
+    torch.testing.assert_close(rb.sinkhorn_ranks(scores, tau=1e-3, iterations=iterations), rb.exact_ranks(scores))
+
+
+def test_sinkhorn_ranks_sum_up_when_converged():
+    ranks = rb.sinkhorn_ranks(torch.randn(4, 10, dtype=torch.float64), tau=1.0, iterations=500)
+    torch.testing.assert_close(ranks.sum(-1), torch.full((4,), 55.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("iterations", [0, -1, 2.0, True])
+def test_bad_iterations(iterations):
+    with pytest.raises(ValueError, match="iterations must be a whole number of at least 1, got"):
+        rb.sinkhorn_ranks(torch.zeros(2), iterations=iterations)
+
+
+@pytest.mark.parametrize("name", ["neuralsort_ranks", "softsort_ranks", "sinkhorn_ranks"])
+def test_outlier_and_offset_cost_no_digits(name):
+    """In float32, an item at 1e30 in front or an offset of 1024 changes nothing: only gaps enter."""
+    scores = (torch.randn(30) * 64).round() / 64
+    ranker = getattr(rb, name)
+    expected = ranker(scores, tau=0.1)
+    torch.testing.assert_close(ranker(scores + 1024, tau=0.1), expected)
+    torch.testing.assert_close(ranker(torch.cat([scores, torch.tensor([1e30])]), tau=0.1)[:30], expected + 1)
