@@ -45,7 +45,7 @@ def evaluate_retrieval(
         ref_embeddings, ref_labels: the gallery ``[m, d]``, ``[m]``. None: the items are their own gallery, and each query is
             left out of it.
         metrics: name -> metric of `rankbook.metrics`, its knobs bound by ``functools.partial``. The default is
-            `RETRIEVAL_METRICS` (R@1 and R@10 as `hit_at_k`, mAP@R, AP) on the finest level. Metrics of yours get the number
+            ``RETRIEVAL_METRICS`` (R@1 and R@10 as `hit_at_k`, mAP@R, AP) on the finest level. Metrics of yours get the number
             of levels that query and item share as relevance.
         chunk_size: queries at a time; None: as many as make 16 MiB of scores, from 16 to 512. Smaller takes less memory.
 
@@ -57,8 +57,8 @@ def evaluate_retrieval(
     Raises:
         ValueError: NaN or inf, shapes that do not match, no query with a positive.
 
-    >>> rb.evaluate_retrieval(torch.eye(3)[[0, 0, 1, 2]], torch.tensor([0, 0, 1, 1]), metrics={"AP": rb.average_precision})
-    {'AP': 0.6666666666666666}
+    >>> rb.evaluate_retrieval(torch.eye(3)[[0, 0, 1, 2]], torch.tensor([0, 0, 1, 1]), metrics={"R@1": partial(rb.hit_at_k, k=1)})
+    {'R@1': 0.5}
     """
     batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
     if metrics is None:

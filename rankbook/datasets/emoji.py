@@ -41,20 +41,22 @@ class Emoji:
 
 
 def emoji(split: Split = "all", what: What = "features", *, folder: str | Path | None = None) -> Emoji:
-    """Loads the features, images or texts of one split of the emoji classes.
+    """Load the features, images or texts of one split of the emoji classes.
 
     The splits are disjoint in classes (about 50, 15 and 35 %, stratified by group), as in retrieval benchmarks: a
     model is judged on classes that it never saw. Every class has at least three drawings, so every query has a
     positive. Classes that a designer drew alike share a split.
 
-    split: "train", "validation", "test" or "all"
-    what: "features" (frozen EfficientNet-Lite0), "images" (pixels) or "texts" (frozen MiniLM of name and keywords,
-        one row per class)
-    folder: another copy of the archive; by default the repository's, else a cache filled by one download
+    Args:
+        split: ``"train"``, ``"validation"``, ``"test"`` or ``"all"``.
+        what: ``"features"`` (frozen EfficientNet-Lite0), ``"images"`` (pixels) or ``"texts"`` (frozen MiniLM of name and
+            keywords, one row for each class).
+        folder: another copy of the archive; by default the repository's, else a cache filled by one download.
 
-    Raises FileNotFoundError or ValueError, with the remedy, where a file is missing or damaged.
+    Raises:
+        FileNotFoundError, ValueError: a file is missing or damaged; the message says how to rebuild it.
 
-    >>> train = emoji("train")
+    >>> train = rb.datasets.emoji("train")
     >>> len(train) == len(train.inputs) == len(train.table)
     True
     """

@@ -20,7 +20,7 @@ from rankbook.losses.batch import Batch, queries_by_positives, warn_no_positive
 from rankbook.metrics.reduction import reduce_lists
 from rankbook.types import MetricFn, RankFn
 
-_ROWS = 256  # queries whose scores are computed by one matrix product: thin blocks waste the product
+_ROWS = 256  # queries whose scores are computed by one matrix product: thin blocks waste the product, thick ones memory
 _ELEMENTS = 1 << 18  # steps computed at a time: 1 MiB of float32, which stays in the cache
 _TINY = 256  # width below which a batched matrix product does not pay
 
@@ -80,7 +80,8 @@ class _FusedLoss(torch.autograd.Function):
         grad_queries = torch.zeros_like(queries) if wanted else None
         # one tensor for both roles when the batch is its own gallery
         grad_gallery = grad_queries if batch.own_gallery or not wanted else torch.zeros_like(gallery)
-        for rows, places, relevance in queries_by_positives(batch, include_query=include_query, limit=_ROWS):
+        limit = min(_ROWS, max(128, len(gallery) // 16))
+        for rows, places, relevance in queries_by_positives(batch, include_query=include_query, limit=limit):
             count += len(rows)
             some = queries.index_select(0, rows)
             scores = some @ gallery.T  # [queries, m]
@@ -88,13 +89,12 @@ class _FusedLoss(torch.autograd.Function):
             scores.scatter_(1, places, -torch.inf)  # leaves the negatives
             if batch.own_gallery and not include_query:
                 scores.scatter_(1, rows[:, None], -torch.inf)
-            part_loss, grad_scores = _rank_block(scores, at_positives, relevance, step, head, wanted)
+            part_loss, positive_grad = _rank_block(scores, at_positives, relevance, step, head, wanted)
             loss += part_loss
             if wanted:
-                negative_grad, positive_grad = grad_scores
-                negative_grad.scatter_(1, places, positive_grad)
-                grad_queries.index_add_(0, rows, negative_grad @ gallery)
-                grad_gallery.addmm_(negative_grad.T, some)
+                grad_scores = scores.scatter_(1, places, positive_grad)
+                grad_queries.index_add_(0, rows, grad_scores @ gallery)
+                grad_gallery.addmm_(grad_scores.T, some)
         if count == 0:
             warn_no_positive()
         scale = 1 / max(count, 1)
@@ -112,11 +112,11 @@ class _FusedLoss(torch.autograd.Function):
 
 def _rank_block(
     scores: Tensor, at_positives: Tensor, relevance: Tensor, step: Step, head: Head, wanted: bool
-) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-    """Loss of some queries, gradient with respect to their negatives [queries, m] and positives [queries, R]."""
+) -> tuple[Tensor, Tensor | None]:
+    """Loss of some queries and its gradient: that of the positives [queries, R] is returned, that of the negatives overwrites
+    their scores [queries, m]."""
     m, count = scores.shape[1], at_positives.shape[1]
     loss = scores.new_zeros(())
-    negative_grad = torch.empty_like(scores) if wanted else None
     positive_grad = torch.empty_like(at_positives) if wanted else None
     together = max(1, _ELEMENTS // (m * count))  # queries at a time
     positives = min(count, max(1, _ELEMENTS // m))  # and positives at a time, when one query alone is too large
@@ -143,8 +143,8 @@ def _rank_block(
             weight = to_above[:, ks]
             positive_grad[block, ks] = torch.addcmul(to_scores[:, ks], weight, slope.sum(-1), value=-1)
             block_grad = block_grad + _sum_over_positives(weight, slope)
-        negative_grad[block] = block_grad
-    return loss, (negative_grad, positive_grad) if wanted else None
+        scores[block] = block_grad  # they are not needed again
+    return loss, positive_grad
 
 
 def _sum_over_positives(weight: Tensor, slope: Tensor) -> Tensor:

@@ -1,0 +1,272 @@
+"""How fast and how lean are the losses, next to their peers?
+
+    make bench        (or: python -m rankbook.experiments.bench)
+
+Every figure is a ratio: ours and the peer run in turn in one process, on one thread, in CPU seconds; the ratio is taken pair
+by pair, and its median is printed with the middle half. Peak memory is that of a fresh process, above what the same process
+needs at a tiny batch. Peers that pip installs are imported (extra ``bench``); the others are plain autograd versions of their
+formula (`rankbook.experiments.peers`). A peer that is not installed is left out and named. The table goes to
+``data/results/bench.csv`` with a description of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.experiments import peers
+from rankbook.experiments.protocol import RESULTS, write_csv
+from rankbook.losses import BlackBoxAPLoss, CalibrationLoss, FastAPLoss, RecallAtKLoss, SmoothAPLoss, SoftBinAPLoss, SupAPLoss
+from rankbook.metrics import average_precision, map_at_r
+from rankbook.ranks import box_ranks
+
+Work = Callable[[], Any]
+
+
+class Row(NamedTuple):
+    """One line of the table. ``goal`` is met if ``ratio`` is on its right side."""
+
+    what: str
+    peer: str
+    size: str
+    ratio: float
+    low: float
+    high: float
+    goal: str
+    met: bool
+
+
+def batch(size: int, dimensions: int = 128, per_class: int = 4) -> tuple[Tensor, Tensor]:
+    """Unit vectors that need a gradient, and sorted labels, as the peers want them."""
+    generator = torch.Generator().manual_seed(size)
+    embeddings = torch.nn.functional.normalize(torch.randn(size, dimensions, generator=generator), dim=1)
+    return embeddings.requires_grad_(), torch.arange(size) // per_class
+
+
+def step(loss: Callable[..., Tensor], size: int, dimensions: int = 128) -> Work:
+    """One forward and backward pass."""
+    embeddings, labels = batch(size, dimensions)
+
+    def work() -> None:
+        embeddings.grad = None
+        loss(embeddings, labels).backward()
+
+    return work
+
+
+def rank_step(ranker: Callable[..., Tensor], lists: int, n: int) -> Work:
+    scores = torch.randn(lists, n, generator=torch.Generator().manual_seed(n)).requires_grad_()
+    weight = torch.randn(lists, n, generator=torch.Generator().manual_seed(1))
+
+    def work() -> None:
+        scores.grad = None
+        (ranker(scores) * weight).sum().backward()
+
+    return work
+
+
+def ratios(slow: Work, quick: Work, *, pairs: int = 11, repeat: int = 3) -> list[float]:
+    """CPU time of ``slow`` over that of ``quick``, pair by pair; the quick one is the mean of some calls in a row."""
+    slow(), quick()
+    found = []
+    for _ in range(pairs):
+        start = time.process_time()
+        slow()
+        middle = time.process_time()
+        for _ in range(repeat):
+            quick()
+        found.append((middle - start) / ((time.process_time() - middle) / repeat))
+    return found
+
+
+def row(what: str, peer: str, size: str, found: list[float], at_least: float | None = None, at_most: float | None = None) -> Row:
+    quartiles = statistics.quantiles(found, n=4)
+    ratio = statistics.median(found)
+    goal = f">= {at_least:g}" if at_least is not None else f"<= {at_most:g}"
+    met = ratio >= at_least if at_least is not None else ratio <= at_most
+    return Row(what, peer, size, ratio, quartiles[0], quartiles[2], goal, met)
+
+
+def installed(name: str) -> Any | None:
+    """The module, or None with a line that names it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        print(f"left out: {name} is not installed", file=sys.stderr)
+        return None
+
+
+def losses() -> Iterator[Row]:
+    """Goals 1 and 4: times cheaper than the peer."""
+    pml = installed("pytorch_metric_learning.losses")
+    for size, goal, pairs in ((128, 20, 11), (384, 200, 3)):
+        ours = step(SmoothAPLoss(), size)
+        cubic = step(peers.cubic_smooth_ap, size)
+        yield row("SmoothAPLoss", "plain autograd, B^3", f"B={size}", ratios(cubic, ours, pairs=pairs), at_least=goal)
+        if pml:
+            found = ratios(step(pml.SmoothAPLoss(), size), ours, pairs=pairs)
+            yield row("SmoothAPLoss", "pytorch-metric-learning", f"B={size}", found, at_least=goal)
+    found = ratios(step(peers.cubic_sup_ap, 128), step(SupAPLoss(), 128))
+    yield row("SupAPLoss", "plain autograd, B^3", "B=128", found, at_least=100)
+    found = ratios(step(peers.looped_recall_at_k, 384), step(RecallAtKLoss(), 384), pairs=3)
+    yield row("RecallAtKLoss", "plain autograd, loop over queries", "B=384", found, at_least=25)
+    for size in (384, 1024):
+        found = ratios(step(peers.dense_soft_bin_ap, size), step(SoftBinAPLoss(), size), pairs=5)
+        yield row("SoftBinAPLoss", "plain autograd, B x B x bins", f"B={size}", found, at_least=30)
+        found = ratios(step(peers.plain_blackbox_ap, size), step(BlackBoxAPLoss(), size), pairs=5)
+        yield row("BlackBoxAPLoss", "plain autograd, argsort", f"B={size}", found, at_least=2.3)
+        if pml:
+            found = ratios(step(pml.FastAPLoss(), size), step(FastAPLoss(), size), pairs=7)
+            yield row("FastAPLoss", "pytorch-metric-learning", f"B={size}", found, at_least=4)
+            dot = importlib.import_module("pytorch_metric_learning.distances").DotProductSimilarity(normalize_embeddings=False)
+            found = ratios(step(pml.ContrastiveLoss(0.9, 0.6, distance=dot), size), step(CalibrationLoss(violations_only=True), size))
+            yield row("CalibrationLoss", "pytorch-metric-learning", f"B={size}", found, at_least=1.2)
+
+
+def floor() -> Iterator[Row]:
+    """Goal 3: how far above the sigmoids and matrix products that nobody can avoid."""
+    for size in (1024, 2048, 4096):
+        for dimensions in (128, 512):
+            embeddings, _ = batch(size, dimensions)
+            x, scores = embeddings.detach(), torch.empty(size, size)
+            steps = torch.randn(1 << 18)
+            blocks = 3 * size * size / steps.numel()  # R = 3 positives a query
+
+            def least(x=x, scores=scores, steps=steps, blocks=blocks) -> None:
+                torch.mm(x, x.T, out=scores)
+                scores @ x, scores.T @ x
+                for _ in range(round(blocks)):
+                    torch.sigmoid(steps)
+
+            found = ratios(step(SmoothAPLoss(), size, dimensions), least, pairs=5, repeat=1)
+            yield row("SmoothAPLoss", "floor: 3 products, 3 B^2 sigmoids", f"B={size}, d={dimensions}", found, at_most=2.0)
+
+
+def soft_ranks() -> Iterator[Row]:
+    """Goal 5: box ranks against torchsort, and against all pairs in autograd."""
+    box = partial(box_ranks, width=0.1)
+
+    def pairs_in_autograd(scores: Tensor) -> Tensor:
+        return 0.5 + torch.sigmoid((scores.unsqueeze(-2) - scores.unsqueeze(-1)) / 0.1).sum(-1)
+
+    yield row(
+        "box_ranks",
+        "pair sigmoid, autograd",
+        "[16, 1000]",
+        ratios(rank_step(pairs_in_autograd, 16, 1000), rank_step(box, 16, 1000), pairs=5),
+        50,
+    )
+    if torchsort := installed("torchsort"):
+        for lists, n in ((64, 100), (16, 1000), (1, 10_000)):
+            peer = rank_step(partial(torchsort.soft_rank, regularization_strength=0.01), lists, n)
+            yield row("box_ranks", "torchsort l2", f"[{lists}, {n}]", ratios(rank_step(box, lists, n), peer, repeat=1), at_most=2.5)
+
+
+def galleries(size: int = 10_000) -> Iterator[Row]:
+    """Goal 6: metrics of a whole gallery."""
+    embeddings, labels = batch(size)
+    embeddings = embeddings.detach()
+
+    def product() -> None:
+        for part in embeddings.split(512):
+            part @ embeddings.T
+
+    def at_r() -> None:
+        evaluate_retrieval(embeddings, labels, metrics={"mAP@R": map_at_r})
+
+    yield row("mAP@R", "bare matrix product", f"N={size}", ratios(at_r, product, pairs=5, repeat=1), at_most=1.7)
+    if accuracy := installed("pytorch_metric_learning.utils.accuracy_calculator"):
+        inference = importlib.import_module("pytorch_metric_learning.utils.inference")
+        distance = importlib.import_module("pytorch_metric_learning.distances").CosineSimilarity()
+        search = inference.CustomKNN(distance, batch_size=512)
+        calculator = accuracy.AccuracyCalculator(include=("mean_average_precision_at_r",), k="max_bin_count", knn_func=search)
+        peer = partial(calculator.get_accuracy, embeddings, labels)
+        yield row("mAP@R", "pytorch-metric-learning", f"N={size}", ratios(peer, at_r, pairs=5, repeat=1), at_least=1.0)
+    queries = slice(0, size // 20)  # the slow peers answer a twentieth of the queries; so do we
+
+    def some() -> None:
+        evaluate_retrieval(embeddings[queries], labels[queries], embeddings, labels, metrics={"AP": average_precision})
+
+    if sklearn := installed("sklearn.metrics"):
+
+        def by_sklearn() -> None:
+            for s, label in zip((embeddings[queries] @ embeddings.T).numpy(), labels[queries], strict=True):
+                sklearn.average_precision_score((labels == label).numpy(), s)
+
+        yield row("AP", "scikit-learn", f"{size // 20} of N={size}", ratios(by_sklearn, some, pairs=3, repeat=1), 15)
+    if retrieval := installed("torchmetrics.functional.retrieval"):
+
+        def by_torchmetrics() -> None:
+            for s, label in zip(embeddings[queries] @ embeddings.T + 2, labels[queries], strict=True):  # it ignores scores <= 0
+                retrieval.retrieval_average_precision(s, labels == label)
+
+        yield row("AP", "torchmetrics", f"{size // 20} of N={size}", ratios(by_torchmetrics, some, pairs=3, repeat=1), 15)
+
+
+def memory() -> Iterator[Row]:
+    """Goal 2: megabytes above a tiny batch, each in a process of its own."""
+    large = peak_memory("SmoothAPLoss()", 4096)
+    yield Row("SmoothAPLoss", "peak memory in MB", "B=4096", large, large, large, "<= 16", large <= 16)
+    ours, cubic = peak_memory("SmoothAPLoss()", 256), peak_memory("peers.cubic_smooth_ap", 256)
+    ratio = cubic / max(ours, 0.1)
+    yield Row("SmoothAPLoss", f"plain autograd, B^3: {cubic:.0f} MB", "B=256", ratio, ratio, ratio, ">= 100", ratio >= 100)
+
+
+def peak_memory(loss: str, size: int) -> float:
+    """Peak resident megabytes of one step in a fresh process, above its peak at 8 items."""
+    program = (
+        "import resource, torch\n"
+        "from rankbook.experiments import bench, peers\n"
+        "from rankbook.losses import SmoothAPLoss\n"
+        "torch.set_num_threads(1)\n"
+        f"loss = {loss}\n"
+        "bench.step(loss, 8)()\n"
+        f"work = bench.step(loss, {size})\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "work()\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024) / 2**20
+
+
+PARTS = {"losses": losses, "floor": floor, "ranks": soft_ranks, "galleries": galleries, "memory": memory}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"what to measure (default: all of {', '.join(PARTS)})")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="where bench.csv goes (default: %(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    for part in options.parts or PARTS:
+        for line in PARTS[part]():
+            rows.append(line)
+            print(
+                f"{line.what:16} {line.peer:36} {line.size:18} {line.ratio:9.2f}  goal {line.goal:8} {'met' if line.met else 'SHORT'}",
+                flush=True,
+            )
+    table = pd.DataFrame(rows)
+    table["machine"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, one thread"
+    table["torch"] = torch.__version__.partition("+")[0]
+    if not options.parts:
+        write_csv(table, options.folder / "bench.csv")
+
+
+if __name__ == "__main__":
+    main()
