@@ -23,7 +23,7 @@ ABOVE = {
     "sorters": {"checks", "types", "ranks"},
     "datasets": {"checks", "types", "relevance"},
     "viz": {"checks", "types", "ranks", "metrics"},
-    "live": {"checks", "types", "ranks", "metrics"},
+    "live": {"checks", "types", "relevance", "ranks", "metrics"},
     "training": {*CORE, "sorters", "datasets"},
     "experiments": {*CORE, "sorters", "datasets", "training"},
 }

@@ -1,5 +1,6 @@
 """Values written out as arithmetic, in the order of the ranking: what one would compute on paper."""
 
+from functools import partial
 from math import log2
 
 import pytest
@@ -60,6 +61,14 @@ def test_the_soft_cut_is_a_half_at_k():
     scores, relevance = torch.tensor([0.9, 0.8, 0.7], dtype=torch.float64), torch.tensor([0, 1, 0])
     assert rb.recall_at_k(scores, relevance, k=2, tau_rank=1.0).item() == 0.5
     assert rb.within_top_k(torch.tensor([1.0, 2.0, 2.25, 3.0, 9.0]), 2, None).tolist() == [1.0, 1.0, 0.75, 0.0, 0.0]
+
+
+def test_a_short_list_holds_no_more_than_k():
+    """Soft or tied ranks may put more than k items into the top k; capped recall counts k of them."""
+    scores, relevance = torch.full((4,), 0.5), torch.tensor([1, 1, 1, 0])
+    first = partial(rb.exact_ranks, ties="min")  # all at rank 1
+    assert rb.capped_recall(scores, relevance, k=(1, 2), rank_fn=first).item() == 1
+    assert rb.recall_at_k(scores, relevance, k=2, rank_fn=first).item() == 1
 
 
 def test_constant_scores_earn_the_worst_ap():
