@@ -1,0 +1,30 @@
+"""Live figures: widgets in a notebook, and the same figures in the static page, offline, without a kernel.
+
+>>> from rankbook.live import Staircase
+>>> figure = Staircase(x=0.5, tau=0.05)
+>>> figure.readout()["exact_rank"]
+4.0
+
+Everything that moves is computed by a JavaScript module of ``rankbook/live/js``. In JupyterLab, Colab and VS Code,
+anywidget runs it, and the traits follow both ways. In the built book ``rankbook.js`` runs it (see `rankbook.live.bundle`).
+
+A new figure is one JavaScript file and one class:
+
+1. ``js/NAME.js``: ``export default figure({ label, traits, build })``. ``build(ui)`` makes the elements once and returns
+   ``draw(width)``, which draws the state for that many CSS pixels and returns the numbers on display and a spoken
+   summary. Axes, handles, sliders and tiles come from ``ui.js``, all mathematics from ``math.js``.
+2. ``NAME.py``: a `LiveFigure` with the synced traits (and their checks), ``readout()``, the same numbers computed by
+   rankbook, and ``describe()``, the text for readers without JavaScript.
+
+``tests/live`` then holds the two to each other: after every drag the page's ``data-values`` must equal ``readout()``.
+"""
+
+from rankbook.live.figure import LiveFigure
+from rankbook.live.hierarchy_strip import HierarchyStrip
+from rankbook.live.rank_strip import RankStrip
+from rankbook.live.ranker_gallery import RankerGallery
+from rankbook.live.staircase import Staircase
+from rankbook.live.sup_rank_step import SupRankStep
+from rankbook.live.tau_gradient import TauGradient
+
+__all__ = ["HierarchyStrip", "LiveFigure", "RankStrip", "RankerGallery", "Staircase", "SupRankStep", "TauGradient"]

@@ -1,0 +1,74 @@
+"""The base class of all live figures."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from typing import Any
+
+import anywidget
+
+from rankbook.live.modules import CSS, widget_module
+
+
+class LiveFigure(anywidget.AnyWidget):
+    """A figure that computes in the reader's browser: a widget in a notebook, and the same figure in a static page.
+
+    A subclass names its module, declares its synced traits, and says in Python what the figure starts with::
+
+        class Staircase(LiveFigure, module="staircase"): ...
+
+    Displayed, it offers the widget to notebooks, and to all others ``text/html`` with the state of its traits, which
+    ``rankbook.js`` turns into the living figure. Both texts are deterministic, so a stored notebook does not change.
+    """
+
+    _css = CSS
+
+    def __init_subclass__(cls, *, module: str | None = None, **kwargs: Any) -> None:
+        if module is not None:  # traitlets derives a class of its own from each figure, without keywords
+            cls._module = module
+            cls._esm = widget_module(module)
+        super().__init_subclass__(**kwargs)
+
+    def readout(self) -> dict[str, Any]:
+        """The numbers that the figure shows for its present traits, computed by rankbook; None where one is undefined."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """The message of the figure and its numbers in a sentence or two, for readers without JavaScript."""
+        raise NotImplementedError
+
+    def figure_state(self) -> dict[str, Any]:
+        """The synced traits that make the figure."""
+        own = set(self.traits(sync=True)) - set(anywidget.AnyWidget.class_traits())
+        return {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        text = self.describe()
+        state = html.escape(json.dumps(self.figure_state(), sort_keys=True, separators=(",", ":")))
+        data["text/plain"] = f"{type(self).__name__}: {text}"
+        data["text/html"] = (
+            f'<div class="rb-live" data-module="{self._module}" data-state="{state}"><p class="rb-fallback">{html.escape(text)}</p></div>'
+        )
+        return data, metadata
+
+
+def check_range(name: str, value: float, low: float, high: float) -> float:
+    """``value`` if it lies in [low, high]; else an error that names the trait."""
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{name}: expected a number from {low} to {high}, got {value}")
+    return value
+
+
+def check_scores(name: str, values: list[float], most: int) -> list[float]:
+    """``values`` if they are 1 to ``most`` scores in [0, 1]; else an error that names the first bad one."""
+    if not 1 <= len(values) <= most:
+        raise ValueError(f"{name}: expected 1 to {most} scores, got {len(values)}")
+    for i, value in enumerate(values):
+        check_range(f"{name}[{i}]", value, 0, 1)
+    return values

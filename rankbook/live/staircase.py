@@ -1,0 +1,60 @@
+"""One score across the others: the exact rank jumps, the smooth rank glides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import traitlets
+
+from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.ranks import exact_ranks, sigmoid_ranks
+
+
+class Staircase(LiveFigure, module="staircase"):
+    """Move one score across the others, and compare both ranks and both gradients.
+
+    Traits:
+        scores: the other items' scores, 1 to 20 numbers in [0, 1].
+        x: the score that moves, in [0, 1].
+        tau: temperature of the smooth rank, from 0.003 to 0.3; smaller is closer to exact.
+    """
+
+    scores = traitlets.List(traitlets.Float(), [0.12, 0.25, 0.31, 0.48, 0.55, 0.74, 0.86]).tag(sync=True)
+    x = traitlets.Float(0.42).tag(sync=True)
+    tau = traitlets.Float(0.02).tag(sync=True)
+
+    @traitlets.validate("scores")
+    def _check_scores(self, proposal: Any) -> list[float]:
+        return check_scores("scores", proposal["value"], 20)
+
+    @traitlets.validate("x")
+    def _check_x(self, proposal: Any) -> float:
+        return check_range("x", proposal["value"], 0, 1)
+
+    @traitlets.validate("tau")
+    def _check_tau(self, proposal: Any) -> float:
+        return check_range("tau", proposal["value"], 0.003, 0.3)
+
+    def readout(self) -> dict[str, Any]:
+        scores = torch.tensor([self.x, *self.scores], dtype=torch.float64, requires_grad=True)
+        smooth_rank = sigmoid_ranks(scores, tau=self.tau)[0]
+        (gradient,) = torch.autograd.grad(smooth_rank, scores)
+        return {
+            "x": self.x,
+            "tau": self.tau,
+            "exact_rank": exact_ranks(scores.detach())[0].item(),
+            "smooth_rank": smooth_rank.item(),
+            "exact_gradient": None if self.x in self.scores else 0.0,
+            "smooth_gradient": gradient[0].item(),
+        }
+
+    def describe(self) -> str:
+        now = self.readout()
+        slope = "no gradient (it jumps here)" if now["exact_gradient"] is None else "gradient 0"
+        return (
+            f"The rank of a score x among {len(self.scores)} others: "
+            "the exact rank is a staircase without a useful gradient, the smooth rank glides. "
+            f"At x = {self.x:g} the exact rank is {now['exact_rank']:.0f} with {slope}; "
+            f"at tau = {self.tau:g} the smooth rank is {now['smooth_rank']:.3f} with gradient {now['smooth_gradient']:.3g}."
+        )

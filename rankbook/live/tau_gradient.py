@@ -1,0 +1,61 @@
+"""Temperature against gradient: small tau is exact and dead, large tau is alive and wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import traitlets
+
+from rankbook.live.figure import LiveFigure, check_range
+from rankbook.ranks import exact_ranks, sigmoid_ranks
+
+
+class TauGradient(LiveFigure, module="tau_gradient"):
+    """A positive and a negative item: how gap and temperature decide the rank's error and its gradient.
+
+    Traits:
+        gap: score of the negative minus score of the positive, in [-1, 1].
+        tau: temperature, from 0.003 to 1; smaller is closer to exact.
+    """
+
+    gap = traitlets.Float(0.3).tag(sync=True)
+    tau = traitlets.Float(0.05).tag(sync=True)
+
+    @traitlets.validate("gap")
+    def _check_gap(self, proposal: Any) -> float:
+        return check_range("gap", proposal["value"], -1, 1)
+
+    @traitlets.validate("tau")
+    def _check_tau(self, proposal: Any) -> float:
+        return check_range("tau", proposal["value"], 0.003, 1)
+
+    def _rank_and_gradient(self, gap: float) -> tuple[float, float]:
+        """Smooth rank of the positive, and the size of its gradient with respect to the positive's score."""
+        scores = torch.tensor([0.0, gap], dtype=torch.float64, requires_grad=True)
+        rank = sigmoid_ranks(scores, tau=self.tau)[0]
+        (gradient,) = torch.autograd.grad(rank, scores)
+        return rank.item(), gradient[0].abs().item()
+
+    def readout(self) -> dict[str, Any]:
+        exact = exact_ranks(torch.tensor([0.0, self.gap], dtype=torch.float64))[0].item()
+        smooth, gradient = self._rank_and_gradient(self.gap)
+        return {
+            "gap": self.gap,
+            "tau": self.tau,
+            "exact_rank": exact,
+            "smooth_rank": smooth,
+            "rank_error": abs(smooth - exact),
+            "gradient": gradient,
+            "share_of_maximum": gradient / self._rank_and_gradient(0.0)[1],
+            "dead": gradient < 1e-6,
+        }
+
+    def describe(self) -> str:
+        now = self.readout()
+        return (
+            "A positive below a negative: with a small temperature the smooth rank is exact but its gradient is dead, "
+            "with a large one it is alive but wrong. "
+            f"At gap {self.gap:g} and tau = {self.tau:g} the rank is {now['smooth_rank']:.3f} (exact {now['exact_rank']:.0f}) "
+            f"and its gradient {now['gradient']:.2g}, {'dead' if now['dead'] else 'alive'} (below 1e-6 counts as dead)."
+        )
