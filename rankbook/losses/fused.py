@@ -80,7 +80,7 @@ class _FusedLoss(torch.autograd.Function):
         grad_queries = torch.zeros_like(queries) if wanted else None
         # one tensor for both roles when the batch is its own gallery
         grad_gallery = grad_queries if batch.own_gallery or not wanted else torch.zeros_like(gallery)
-        limit = min(_ROWS, max(128, len(gallery) // 16))
+        limit = min(_ROWS, max(128, len(gallery) // 4))
         for rows, places, relevance in queries_by_positives(batch, include_query=include_query, limit=limit):
             count += len(rows)
             some = queries.index_select(0, rows)

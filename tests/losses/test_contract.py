@@ -60,6 +60,17 @@ def test_the_batch_is_its_composition(case, sizes, include_query, levels):
 
 
 @promise("composition", of=COMPOSED)
+def test_ties_too(case):
+    """Copies of few embeddings under any label: positives and negatives share their scores."""
+    embeddings, _ = clustered((4, 4, 4))
+    labels = torch.arange(12) % 5
+    loss, grad = gradients(lambda x: case.make()(x, labels), embeddings)
+    expected, expected_grad = gradients(composed(case, labels), embeddings)
+    assert_close(loss, expected, **exact)
+    assert_close(grad, expected_grad, **exact)
+
+
+@promise("composition", of=COMPOSED)
 @pytest.mark.parametrize("levels", [False, True], ids=["classes", "tree"])
 def test_with_a_reference_set_too(case, levels):
     embeddings, labels = batch((2, 1, 1, 1), levels=levels)

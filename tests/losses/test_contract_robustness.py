@@ -112,12 +112,12 @@ def test_tiny_and_huge_embeddings(case, scale):
 
 
 @promise("memory")
-def test_memory_stays_far_below_the_cube(case):
-    size = 512
-    embeddings, labels = unit(size, 32, dtype=torch.float32).requires_grad_(), torch.arange(size) // 4
+@pytest.mark.parametrize(("size", "images"), [(512, 4), (256, 64)])  # few positives a query, and many
+def test_memory_stays_far_below_the_cube(case, size, images):
+    embeddings, labels = unit(size, 32, dtype=torch.float32).requires_grad_(), torch.arange(size) // images
     module = case.make()
     used = peak_bytes(lambda: module(embeddings, labels).backward())
-    assert size * 32 * 4 <= used < 16 * size**2 * 4  # the gradient itself; 16 matrices of scores are a 32th of the cube
+    assert size * 32 * 4 <= used < 24 * size**2 * 4  # the gradient itself; and 24 matrices of scores
 
 
 def test_the_measure_of_memory_sees_a_cube():

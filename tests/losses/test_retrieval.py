@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score
 
 import oracles
 import rankbook as rb
-from losses.scenes import SIZES, batch, unit
+from losses.scenes import SIZES, batch, clustered, unit
 
 
 @pytest.mark.parametrize("include_query", [False, True])
@@ -80,6 +80,14 @@ def test_one_class_of_many():
     loss.backward()
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert embeddings.grad.abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("sizes", [(6, 6), (9, 3), (12,)], ids=str)
+def test_sup_ap_is_an_upper_bound_at_ties(sizes):
+    embeddings, _ = clustered(sizes)
+    labels = torch.randint(0, 4, (12,))
+    exact = rb.as_loss(rb.average_precision, rb.exact_ranks)(embeddings @ embeddings.T, rb.same_label(labels), where=rb.leave_query_out(12))
+    assert rb.SupAPLoss()(embeddings, labels) >= exact - 1e-12
 
 
 def test_a_positive_can_lose_by_overtaking_a_positive():
