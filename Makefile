@@ -41,8 +41,7 @@ notebooks: setup ## execute the notebooks and store normalised outputs
 lint: setup ## ruff on code and notebooks
 	$(PY) -m ruff check .
 
-bench: setup ## time and memory of the losses next to their peers (installs them first)
-	$(PY) -m pip install -q -c requirements.txt -e ".[bench]"
+bench: setup ## time and memory of the losses next to their peers
 	$(PY) -m rankbook.experiments.bench
 
 clean: ## remove what was built; .venv stays

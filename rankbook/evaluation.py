@@ -47,7 +47,7 @@ def evaluate_retrieval(
         metrics: name -> metric of `rankbook.metrics`, its knobs bound by ``functools.partial``. The default is
             ``RETRIEVAL_METRICS`` (R@1 and R@10 as `hit_at_k`, mAP@R, AP) on the finest level. Metrics of yours get the number
             of levels that query and item share as relevance.
-        chunk_size: queries at a time; None: as many as make 16 MiB of scores, from 16 to 512. Smaller takes less memory.
+        chunk_size: queries at a time; None: as many as make 16 MiB of scores, from 16 to 256. Smaller takes less memory.
 
     Returns: name -> mean over the queries that have a positive. Tied items share the last of their places.
 
@@ -64,7 +64,7 @@ def evaluate_retrieval(
     if metrics is None:
         metrics, batch = RETRIEVAL_METRICS, batch.finest()
     if chunk_size is None:
-        chunk_size = min(max(_SCORES // len(batch.gallery), 16), 512)
+        chunk_size = min(max(_SCORES // len(batch.gallery), 16), 256)
     if not isinstance(chunk_size, int) or chunk_size < 1:
         raise ValueError(f"chunk_size must be a whole number of at least 1, got {chunk_size!r}")
     totals, count = dict.fromkeys(metrics, 0.0), 0

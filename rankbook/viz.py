@@ -23,7 +23,8 @@ WIDTH = 6.0  # inches: with 12 pt type still legible when a phone shows it 390 p
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for this session: clear type, light lines, white background, 150 dpi."""
+    """Set matplotlib's defaults: clear type, light lines, white, 150 dpi. A notebook needs this call to show a Figure."""
+    plt.switch_backend(plt.get_backend())  # loads it, and with it the notebook's way of showing a Figure that pyplot does not know
     plt.rcParams.update(
         {
             "figure.dpi": 150,
@@ -115,7 +116,7 @@ def plot_intervals(means: pd.DataFrame, differences: pd.DataFrame) -> Figure:
         differences: the same and ``minus``, the reference. A filled dot marks an interval that excludes 0.
     """
     metrics, losses = list(means["metric"].unique()), list(means["loss"].unique())
-    fig = Figure(figsize=(WIDTH, 0.5 + len(metrics) * (0.45 + 0.27 * len(losses))), layout="constrained")
+    fig = _page(WIDTH, 0.5 + len(metrics) * (0.45 + 0.27 * len(losses)))
     axes = fig.subplots(len(metrics), 2, squeeze=False)
     for (left, right), metric in zip(axes, metrics, strict=True):
         _intervals(left, means[means["metric"] == metric], losses)
@@ -143,7 +144,7 @@ def plot_neighbors(images: ArrayLike, relevance: ArrayLike, *, titles: Sequence[
         images = np.moveaxis(images, 2, -1)
     rows, columns = images.shape[:2]
     size = (WIDTH - (0.9 if titles is not None else 0)) / columns
-    fig = Figure(figsize=(WIDTH, rows * size * 1.22 + 0.3), layout="constrained")
+    fig = _page(WIDTH, rows * size * 1.22 + 0.3)
     axes = fig.subplots(rows, columns, squeeze=False)
     for row in range(rows):
         for column, ax in enumerate(axes[row]):
@@ -179,8 +180,12 @@ def plot_jacobian(matrix: ArrayLike, *, names: Sequence[str] | None = None) -> F
     return fig
 
 
+def _page(width: float, height: float) -> Figure:
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    fig = Figure(figsize=(width, height), layout="constrained")
+    fig = _page(width, height)
     return fig, fig.subplots()
 
 

@@ -5,6 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbclient
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,16 @@ def test_a_figure_is_returned_drawn_and_not_registered(name, tmp_path):
     assert figure.get_size_inches()[0] <= 7
     figure.savefig(tmp_path / "figure.png")
     assert 2_000 < (tmp_path / "figure.png").stat().st_size < 150_000
+
+
+def test_a_notebook_shows_a_figure_once():
+    """As the last value of a cell, without a magic line."""
+    code = nbformat.v4.new_code_cell
+    notebook = nbformat.v4.new_notebook(
+        cells=[code("from rankbook import viz\nviz.use_style()"), code("viz.plot_ranking([0.2, 0.9], [1, 0])")]
+    )
+    nbclient.NotebookClient(notebook, kernel_name="python3").execute()
+    assert [sorted(output.get("data", {})) for output in notebook.cells[1].outputs] == [["image/png", "text/plain"]]
 
 
 @pytest.mark.parametrize("name", ["ranking", "staircase", "curves", "intervals", "jacobian"])

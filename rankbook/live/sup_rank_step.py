@@ -55,7 +55,8 @@ class SupRankStep(LiveFigure, module="sup_rank_step"):
     def describe(self) -> str:
         now = self.readout()
         return (
-            "A negative passes a positive: the sigmoid stays below the exact step and its slope dies, SupRank's step stays above and keeps its slope. "
+            "A negative passes a positive: the sigmoid stays below the exact step and its slope dies, "
+            "SupRank's step stays above and keeps its slope. "
             f"At gap {self.gap:g} (tau = {self.tau:g}, rho = {self.rho:g}, delta = {self.delta:g}) the exact step is {now['step']:.0f}, "
             f"the sigmoid {now['sigmoid']:.4f} with slope {now['sigmoid_slope']:.2g}, "
             f"and SupRank's step {now['bound']:.3f} with slope {now['bound_slope']:.3g} ({now['piece']})."

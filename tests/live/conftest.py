@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("anywidget", reason="live figures need anywidget (the extra `book`)")
 
-from rankbook.live import HierarchyStrip, RankStrip, Staircase, SupRankStep, TauGradient
+from rankbook.live import HierarchyStrip, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient
 from rankbook.live.bundle import write_bundle
 from rankbook.live.modules import join
 
-FIGURES = [HierarchyStrip, RankStrip, Staircase, SupRankStep, TauGradient]
+FIGURES = [HierarchyStrip, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient]
 
 
 @pytest.fixture(params=FIGURES, ids=lambda figure: figure.__name__)
@@ -22,7 +22,7 @@ def figure(request):
 
 @pytest.fixture(scope="session")
 def run_math(request):
-    """``run_math(expression, cases)``: the list of ``expression`` (JavaScript, over ``math``, ``rankers`` and ``c``) for each case ``c``."""
+    """``run_math(expression, cases)``: the list of ``expression`` (JavaScript over ``math``, ``rankers``, ``c``) for each case ``c``."""
     script = join(["math", "rankers"])
     node = shutil.which("node")
 

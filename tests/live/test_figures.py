@@ -261,7 +261,7 @@ def test_levels_cycle_and_alpha_weighs(open_page):
             assert shown["hierarchical_ap"] > before["hierarchical_ap"] + 0.05
             assert shown["ndcg"] > before["ndcg"]
     assert {e.get_attribute("data-look") for e in page.locator("[data-drag]").all()} == {"relevant", "half", "irrelevant"}
-    page.get_by_label("α").press("End")
+    page.get_by_label("exponent").press("End")
     assert check(page, strip)["alpha"] == 4
     for i in (0, 2, 5):
         page.locator("[data-drag]").nth(i).press("Enter")

@@ -26,7 +26,7 @@ function build({ root, legend, get, set }) {
   html(legend, "span", { class: "rb-hint" }, "Drag an item. Double-click or Enter changes its level.");
 
   const plot = panel(root);
-  const showAlpha = logSlider(root, { label: "\u03b1", min: 0.25, max: 4, change: (alpha) => set({ alpha }) });
+  const showAlpha = logSlider(root, { label: "exponent \u03b1", min: 0.25, max: 4, change: (alpha) => set({ alpha }) });
   const row = tiles(root, 3);
   const ap = tile(row, "AP (class)", { bar: true });
   const hap = tile(row, "H-AP", { bar: true });
@@ -91,7 +91,7 @@ function build({ root, legend, get, set }) {
       text(picture, to, RANKS, String(ranks[i]), "rb-rank");
       if (step > 28) text(picture, to, RELEVANCES, levels[i] ? fixed(relevance[i], 2).replace(/^0/, "") : "0", "rb-tick");
       items[i].place(from, AXIS - lane[i] * pitch, {
-        now: scores[i], shown: `${fixed(scores[i], 2)}, ${WORDS[levels[i]]}`, cls: LOOKS[levels[i]],
+        now: scores[i], shown: fixed(scores[i], 2), cls: LOOKS[levels[i]],
         spoken: `score ${fixed(scores[i], 2)}, rank ${ranks[i]}, ${WORDS[levels[i]]}, relevance ${fixed(relevance[i], 2)}`,
       });
     });

@@ -1,7 +1,7 @@
 // One list, seven rankers, one knob. Left: soft ranks against exact ranks. Right: the Jacobian, that is, who feels whom.
 import { exactRanks } from "./math.js";
 import { RANKERS, reach } from "./rankers.js";
-import { clamp, compact, figure, fixed, handle, html, legendEntry, line, linear, logSlider, panel, pressAnywhere, svg, text, tile, tiles } from "./ui.js";
+import { choices, clamp, compact, figure, fixed, handle, html, legendEntry, line, linear, logSlider, panel, pressAnywhere, svg, text, tile, tiles } from "./ui.js";
 
 const LEFT = 30, RIGHT = 24;
 const TOP = 36, BOTTOM = 270;
@@ -12,27 +12,11 @@ const GAP = 24;           // between the two columns
 const NAMES = { exact: "exact", sigmoid: "sigmoid", laplace: "Laplace", box: "box", projection: "projection", softsort: "SoftSort", neuralsort: "NeuralSort" };
 const letter = (i) => String.fromCharCode(65 + i);
 
-let groups = 0;
-
-// Native radio buttons in one row: arrow keys and screen readers know them.
-function choices(root, change) {
-  const group = html(root, "div", { class: "rb-choices", role: "radiogroup", "aria-label": "ranker" });
-  const name = `rb-ranker-${groups++}`;
-  const inputs = Object.entries(NAMES).map(([ranker, label]) => {
-    const choice = html(group, "label", { class: "rb-choice" });
-    const input = html(choice, "input", { type: "radio", name, value: ranker });
-    html(choice, "span", {}, label);
-    input.addEventListener("change", () => change(ranker));
-    return input;
-  });
-  return (ranker) => inputs.forEach((input) => { input.checked = input.value === ranker; });
-}
-
 function build({ root, legend, get, set }) {
   legendEntry(legend, "rb-dot rb-exact", "exact rank");
   legendEntry(legend, "rb-dot rb-smooth", "soft rank");
   html(legend, "span", { class: "rb-hint" }, "Choose a ranker, turn the knob, drag the item.");
-  const choose = choices(root, (ranker) => set({ ranker }));
+  const choose = choices(root, { label: "ranker", names: NAMES, change: (ranker) => set({ ranker }) });
   const showKnob = logSlider(root, { label: "knob \u03c4", ...KNOB, change: (knob) => set({ knob }) });
   const pair = html(root, "div", { class: "rb-pair rb-below" });
   const plot = panel(pair), map = panel(pair);
@@ -68,9 +52,9 @@ function build({ root, legend, get, set }) {
       line(picture, x(s), y(exact[i]), x(s), y(ranks[i]), "rb-error");
       svg(picture, "circle", { cx: x(s), cy: y(exact[i]), r: 7, class: "rb-ring" });
       svg(picture, "circle", { cx: x(s), cy: y(ranks[i]), r: 4.5, class: "rb-point rb-smooth" });
-      text(picture, x(s) + 11, y(exact[i]) - 7, letter(i), i === item ? "rb-strong" : "rb-muted", "start");
       if (i !== item) line(picture, x(s), STRIP - 6, x(s), STRIP + 6, "rb-guide");
     });
+    scores.forEach((s, i) => text(picture, x(s) - 11, y(exact[i]) - 6, letter(i), i === item ? "rb-strong" : "rb-muted", "end"));
     mover.place(x(scores[item]), STRIP, {
       now: scores[item], shown: fixed(scores[item], 2), cls: "neutral",
       spoken: `score ${fixed(scores[item], 2)}, exact rank ${exact[item]}, soft rank ${fixed(ranks[item], 2)}`,
@@ -80,16 +64,19 @@ function build({ root, legend, get, set }) {
   function drawMap(width, item, jacobian) {
     const n = jacobian.length, size = Math.min((width - LEFT - 2) / n, (BOTTOM + 46 - TOP) / n);
     const left = LEFT + (width - LEFT - n * size) / 2, top = TOP + 12;
-    const picture = map.clear(width, Math.max(HEIGHT - 20, top + n * size + 8));
+    const picture = map.clear(width, Math.max(HEIGHT - 20, top + n * size + 28));
     text(picture, left, 14, "slope of each rank (row)", "rb-muted", "start");
     text(picture, left, 32, "in each score (column)", "rb-muted", "start");
     const largest = Math.max(...jacobian.flat().map(Math.abs));
     jacobian.forEach((entries, i) => {
-      text(picture, left - 12, top + 8 + (i + 0.5) * size + 4, letter(i), i === item ? "rb-strong" : "rb-tick");
+      const look = i === item ? "rb-strong" : "rb-tick";
+      text(picture, left - 12, top + 8 + (i + 0.5) * size + 4, letter(i), look);
+      text(picture, left + (i + 0.5) * size, top + 8 + n * size + 17, letter(i), look);
       entries.forEach((value, k) => {
         const cell = { x: left + k * size, y: top + 8 + i * size, width: size - 1, height: size - 1 };
         svg(picture, "rect", { ...cell, class: "rb-cell" });
-        if (value !== 0) svg(picture, "rect", { ...cell, class: value > 0 ? "rb-cell rb-plus" : "rb-cell rb-minus", "fill-opacity": (0.75 * Math.abs(value)) / largest });
+        const strength = Math.sqrt(Math.abs(value) / largest);  // the root: small entries show, beside the large diagonal
+        if (value !== 0) svg(picture, "rect", { ...cell, class: value > 0 ? "rb-plus" : "rb-minus", "fill-opacity": 0.6 * strength });
         const shown = value === 0 ? "0" : Math.abs(value) < 0.05 ? "" : fixed(value, Math.abs(value) < 10 ? 1 : 0);
         text(picture, cell.x + size / 2, cell.y + size / 2 + 4, shown, value === 0 ? "rb-tick rb-flat" : "rb-entry-text rb-flat");
       });
@@ -107,7 +94,7 @@ function build({ root, legend, get, set }) {
       own_slope: jacobian[item][item],
       rank_sum: ranks.reduce((sum, rank) => sum + rank, 0),
     };
-    const width = total >= 620 ? (total - GAP) / 2 : total;
+    const width = total >= 560 ? (total - GAP) / 2 : total;
     drawRanks(width, scores, item, exact, ranks);
     drawMap(width, item, jacobian);
     choose(ranker);

@@ -241,6 +241,22 @@ export function logSlider(parent, { label, min, max, change }) {
   };
 }
 
+// Native radio buttons in one row: arrow keys and screen readers know them. `names`: value -> what the reader sees.
+let groups = 0;
+
+export function choices(root, { label, names, change }) {
+  const group = html(root, "div", { class: "rb-choices", role: "radiogroup", "aria-label": label });
+  const name = `rb-choice-${groups++}`;
+  const inputs = Object.entries(names).map(([value, shown]) => {
+    const choice = html(group, "label", { class: "rb-choice" });
+    const input = html(choice, "input", { type: "radio", name, value });
+    html(choice, "span", {}, shown);
+    input.addEventListener("change", () => change(value));
+    return input;
+  });
+  return (value) => inputs.forEach((input) => { input.checked = input.value === value; });
+}
+
 // ---- number tiles ----
 export const tiles = (root, count) => html(root, "div", { class: "rb-tiles", "data-count": count });
 

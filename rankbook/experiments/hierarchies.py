@@ -1,0 +1,127 @@
+"""Does a loss that knows the label tree make milder mistakes than one that knows the class alone?
+
+The head, first weights, batches, optimizer and schedule are those of `rankbook.experiments.smooth_ap`. Two losses see the class,
+two see class, subgroup and group. Each tunes one knob of its own and the learning rate on the validation classes, by H-AP, over a
+grid of the same size; the chosen configuration is trained once for each seed and read once on the test classes.
+
+    python -m rankbook.experiments.hierarchies
+
+writes ``hierarchies_tuning.csv`` and ``hierarchies_test.csv`` to data/results. It can be interrupted at any time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from rankbook.datasets import Emoji, emoji
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.experiments import smooth_ap
+from rankbook.experiments.protocol import RESULTS, complete, grid, one_thread, paired_differences, summary
+from rankbook.experiments.smooth_ap import Contender
+from rankbook.losses import SmoothAPLoss, SmoothNDCGLoss, SupConLoss, SupHAPLoss
+from rankbook.losses.graded import level_ap
+from rankbook.metrics import average_precision, hit_at_k, ndcg
+
+BY_CLASS = {"R@1": partial(hit_at_k, k=1), "AP": average_precision}
+BY_LEVELS = {"H-AP": level_ap, "NDCG": ndcg}
+METRICS = (*BY_CLASS, *BY_LEVELS)
+CHOSEN_BY = "H-AP"  # on the validation classes
+LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+TUNING_SEEDS = (100,)
+TEST_SEEDS = tuple(range(5))
+STEPS = 200
+COMMAND = "python -m rankbook.experiments.hierarchies"
+
+
+def scaled(tau: float) -> SupHAPLoss:
+    """The published shape (tau = 0.01, rho = 100, delta = 0.05), stretched to temperature ``tau``."""
+    return SupHAPLoss(tau=tau, rho=1 / tau, delta=5 * tau)
+
+
+LOSSES: dict[str, Contender] = {
+    "contrastive": Contender(SupConLoss, "temperature", (0.05, 0.1, 0.2)),
+    "Smooth-AP": Contender(SmoothAPLoss, "tau", (0.03, 0.1, 0.3)),
+    "smooth NDCG": Contender(SmoothNDCGLoss, "tau", (0.03, 0.1, 0.3)),
+    "SupH-AP": Contender(scaled, "tau", (0.01, 0.03, 0.1)),
+}
+
+
+def fit(loss: str, *, data: Emoji | None = None, **options: Any) -> smooth_ap.Head:
+    """`smooth_ap.fit` with all three levels in the batch; a loss on the class reads the first alone."""
+    data = emoji("train") if data is None else data
+    return smooth_ap.fit(loss, data=replace(data, labels=data.levels), losses=LOSSES, **options)
+
+
+def evaluate(model: nn.Module, data: Emoji) -> dict[str, float]:
+    """R@1 and AP on the class, H-AP and NDCG on three levels. ``torch.nn.Identity()`` stands for the frozen features."""
+    with one_thread(), torch.no_grad():
+        embeddings = model(data.inputs)
+        by_class = evaluate_retrieval(embeddings, data.labels, metrics=BY_CLASS)
+        return by_class | evaluate_retrieval(embeddings, data.levels, metrics=BY_LEVELS)
+
+
+def run(
+    *, loss: str, value: float, lr: float, seed: int, steps: int, split: str, data: Mapping[str, Emoji] | None = None
+) -> dict[str, Any]:
+    """One line of a table: train, then evaluate on the classes of ``split``, which training has not seen."""
+    start = time.process_time()
+    head = fit(loss, value=value, lr=lr, seed=seed, steps=steps, data=None if data is None else data["train"])
+    seconds = time.process_time() - start
+    return evaluate(head, emoji(split) if data is None else data[split]) | {"knob": LOSSES[loss].knob, "cpu_seconds": seconds}
+
+
+stored = partial(smooth_ap.stored, name="hierarchies")
+
+
+def choose(tuning: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """For each loss, the configuration with the best mean H-AP over the tuning seeds on the validation classes."""
+    return smooth_ap.choose(tuning.assign(**{smooth_ap.CHOSEN_BY: tuning[CHOSEN_BY]}))
+
+
+def main(
+    folder: Path = RESULTS,
+    *,
+    steps: int = STEPS,
+    tuning_seeds: tuple[int, ...] = TUNING_SEEDS,
+    test_seeds: tuple[int, ...] = TEST_SEEDS,
+    data: Mapping[str, Emoji] | None = None,
+) -> pd.DataFrame:
+    """Fill both tables in ``folder``; returns the test table. Lines that exist are kept."""
+    if data is None:
+        data = {split: emoji(split) for split in ("train", "validation", "test")}
+    fill = partial(complete, run=partial(run, data=data), command=COMMAND)
+    tuning = fill(
+        folder / "hierarchies_tuning.csv",
+        [
+            {"loss": loss, **knobs, "seed": seed, "steps": steps, "split": "validation"}
+            for loss, contender in LOSSES.items()
+            for knobs in grid(value=contender.values, lr=LEARNING_RATES)
+            for seed in tuning_seeds
+        ],
+    )
+    return fill(
+        folder / "hierarchies_test.csv",
+        [
+            {"loss": loss, **knobs, "seed": seed, "steps": steps, "split": "test"}
+            for loss, knobs in choose(tuning).items()
+            for seed in test_seeds
+        ],
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go (default: %(default)s)")
+    test = main(parser.parse_args().folder)
+    print(summary(test, METRICS).round(4).to_string(index=False))
+    print(paired_differences(test, METRICS, reference="Smooth-AP").round(4).to_string(index=False))

@@ -1,0 +1,98 @@
+"""The gradient of four metrics on one list: the metric decides whom a loss moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import traitlets
+from torch import Tensor
+
+from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.metrics import average_precision, ndcg, recall_at_k, reciprocal_rank
+from rankbook.ranks import sigmoid_ranks
+
+#: Name of the metric -> (metric to train, metric to measure): recall takes a soft cut to train.
+METRICS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+    "AP": (average_precision, average_precision),
+    "NDCG": (ndcg, ndcg),
+    "RR": (reciprocal_rank, reciprocal_rank),
+    "R@3": (partial(recall_at_k, k=3, tau_rank=1.0), partial(recall_at_k, k=3)),
+}
+#: An item whose push is at least this share of the hardest one counts as moved.
+FELT = 0.05
+
+
+class MetricGradient(LiveFigure, module="metric_gradient"):
+    """Choose a metric, turn tau, drag items: the arrow on each item is the gradient of the metric with sigmoid ranks.
+
+    Traits:
+        scores: 2 to 8 numbers in [0, 1].
+        relevance: as many, 1 (relevant) or 0.
+        metric: "AP", "NDCG", "RR" (reciprocal rank) or "R@3" (recall with a sigmoid cut, tau_rank = 1).
+        tau: temperature of the ranks, from 0.003 to 1.
+    """
+
+    scores = traitlets.List(traitlets.Float(), [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]).tag(sync=True)
+    relevance = traitlets.List(traitlets.Int(), [1, 0, 1, 0, 0, 1, 0, 0]).tag(sync=True)
+    metric = traitlets.Unicode("AP").tag(sync=True)
+    tau = traitlets.Float(0.05).tag(sync=True)
+
+    @traitlets.validate("scores")
+    def _check_scores(self, proposal: Any) -> list[float]:
+        if len(proposal["value"]) < 2:
+            raise ValueError(f"scores: expected 2 to 8 scores, got {len(proposal['value'])}")
+        return check_scores("scores", proposal["value"], 8)
+
+    @traitlets.validate("relevance")
+    def _check_relevance(self, proposal: Any) -> list[int]:
+        relevance = proposal["value"]
+        if bad := [i for i, rel in enumerate(relevance) if rel not in (0, 1)]:
+            raise ValueError(f"relevance[{bad[0]}]: expected 0 or 1, got {relevance[bad[0]]}")
+        if len(relevance) != len(self.scores):
+            raise ValueError(f"relevance: expected one value for each of the {len(self.scores)} scores, got {len(relevance)}")
+        return relevance
+
+    @traitlets.validate("metric")
+    def _check_metric(self, proposal: Any) -> str:
+        if proposal["value"] not in METRICS:
+            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {proposal['value']!r}")
+        return proposal["value"]
+
+    @traitlets.validate("tau")
+    def _check_tau(self, proposal: Any) -> float:
+        return check_range("tau", proposal["value"], 0.003, 1)
+
+    def readout(self) -> dict[str, Any]:
+        scores = torch.tensor(self.scores, dtype=torch.float64, requires_grad=True)
+        relevance = torch.tensor(self.relevance)
+        values = {"scores": self.scores, "relevance": self.relevance, "metric": self.metric, "tau": self.tau}
+        if not relevance.any():
+            return {**values, "value": None, "exact_value": None, "gradient": [0.0] * len(self.scores), "hardest": None, "moved": 0}
+        to_train, to_measure = METRICS[self.metric]
+        value = to_train(scores, relevance, rank_fn=partial(sigmoid_ranks, tau=self.tau))
+        (gradient,) = torch.autograd.grad(value, scores)
+        push = gradient.abs()
+        top = push.max()
+        return {
+            **values,
+            "value": value.item(),
+            "exact_value": to_measure(scores, relevance).item(),
+            "gradient": gradient.tolist(),
+            # the first of those within rounding of the largest: opposite pushes of a pair are equal
+            "hardest": int((push >= top * (1 - 1e-9)).nonzero()[0]) if top > 0 else None,
+            "moved": int((push >= FELT * top).sum()) if top > 0 else 0,
+        }
+
+    def describe(self) -> str:
+        now = self.readout()
+        text = "The metric decides whom a rank loss moves: an arrow on each item shows the gradient of the metric with sigmoid ranks."
+        if now["hardest"] is None:
+            return f"{text} Here nothing moves."
+        letter, push = "ABCDEFGH"[now["hardest"]], now["gradient"][now["hardest"]]
+        return (
+            f"{text} At tau = {self.tau:g}, {self.metric} is {now['value']:.3f} and pushes {letter} hardest ({push:+.3f}); "
+            f"{now['moved']} of {len(self.scores)} items feel it."
+        )
