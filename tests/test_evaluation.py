@@ -82,7 +82,6 @@ def test_blocks_of_comparisons_change_nothing(monkeypatch):
         partial(rb.precision_at_k, k=4),
         partial(rb.hit_at_k, k=2),
     ],
-    ids=str,
 )
 def test_any_metric_of_the_package(metric):
     """The short list of positives with known ranks gives the same as the whole list; also with graded relevance."""

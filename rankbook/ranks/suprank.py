@@ -42,7 +42,7 @@ def sup_ranks(
         where: ``[..., n]`` mask of the items that are in the list; exact: absent items change nothing.
         tau: temperature of the sigmoid in units of the scores. Smaller brings the bound closer to the step below 0; the
             jump of 1/2 at 0 stays.
-        rho: slope of the linear branch, in ranks for a unit of the scores. Smaller is closer to the exact rank; larger pulls harder.
+        rho: slope of the linear branch, in ranks for a unit of the scores. Smaller is closer to the exact rank; larger bounds less tightly.
         delta: lead at which the linear branch begins, in units of the scores. It is joined without a step:
             1.4933 at the default ``tau`` and ``delta``.
 

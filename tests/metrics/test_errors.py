@@ -91,7 +91,7 @@ def test_bad_k(metric, k):
 
 
 @pytest.mark.parametrize(
-    "metric", [*(partial(m, k=2) for m in (rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg)), rb.map_at_r], ids=str
+    "metric", [*(partial(m, k=2) for m in (rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg)), rb.map_at_r]
 )
 @pytest.mark.parametrize("tau_rank", [0, -1.0, torch.nan, torch.inf])
 def test_bad_tau_rank(metric, tau_rank):
