@@ -50,7 +50,7 @@ def test_page_fits_the_screen_and_is_accessible_in_light_and_dark(open_page, doc
         page.set_viewport_size({"width": width, "height": 850})
         for theme in ("light", "dark"):
             page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-            page.wait_for_timeout(150)  # the theme's color transitions
+            page.wait_for_timeout(500)  # the theme's color transitions, and its tab stops after a change of width
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{width} px, {theme}: {wide} px too wide because of {too_wide(page)}"
             if document in GENERATED or (width, theme) not in AXE_AT:
