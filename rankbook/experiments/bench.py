@@ -4,20 +4,19 @@
 
 Every figure is a ratio: ours and the peer run in turn in one process, on one thread, in CPU seconds; the ratio is taken pair
 by pair, and its median is printed with the middle half. Peak memory is that of a fresh process, above what the same process
-needs at a tiny batch. Peers that pip installs are imported (extra ``bench``); the others are plain autograd versions of their
-formula (`rankbook.experiments.peers`). A peer that is not installed is left out and named. The table goes to
-``data/results/bench.csv`` with a description of the machine.
+needs at a tiny batch. Peers that pip installs are imported (extra ``bench``); the others are computed as their authors' code does
+(`rankbook.experiments.peers`). A peer that is not installed is left out and named. A run of all parts goes to
+``data/results/bench.csv``, with the machine and its load.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import platform
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,16 +28,18 @@ from torch import Tensor
 
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments import peers
+from rankbook.experiments.measures import Work, fresh_peak, ratios
 from rankbook.experiments.protocol import RESULTS, write_csv
 from rankbook.losses import BlackBoxAPLoss, CalibrationLoss, FastAPLoss, RecallAtKLoss, SmoothAPLoss, SoftBinAPLoss, SupAPLoss
 from rankbook.metrics import average_precision, map_at_r
 from rankbook.ranks import box_ranks
 
-Work = Callable[[], Any]
+#: The stand-ins of `rankbook.experiments.peers`, in the table.
+CUBIC, LOOPED, BINS, SORTED = "authors' way, B^3", "authors' way, loop over queries", "authors' way, B x B x bins", "authors' way, argsort"
 
 
 class Row(NamedTuple):
-    """One line of the table. ``goal`` is met if ``ratio`` is on its right side."""
+    """One line of the table: the median ratio, the middle half, the goal, and "met" or "short"."""
 
     what: str
     peer: str
@@ -47,7 +48,7 @@ class Row(NamedTuple):
     low: float
     high: float
     goal: str
-    met: bool
+    verdict: str
 
 
 def batch(size: int, dimensions: int = 128, per_class: int = 4) -> tuple[Tensor, Tensor]:
@@ -79,26 +80,11 @@ def rank_step(ranker: Callable[..., Tensor], lists: int, n: int) -> Work:
     return work
 
 
-def ratios(slow: Work, quick: Work, *, pairs: int = 11, repeat: int = 3) -> list[float]:
-    """CPU time of ``slow`` over that of ``quick``, pair by pair; the quick one is the mean of some calls in a row."""
-    slow(), quick()
-    found = []
-    for _ in range(pairs):
-        start = time.process_time()
-        slow()
-        middle = time.process_time()
-        for _ in range(repeat):
-            quick()
-        found.append((middle - start) / ((time.process_time() - middle) / repeat))
-    return found
-
-
 def row(what: str, peer: str, size: str, found: list[float], at_least: float | None = None, at_most: float | None = None) -> Row:
-    quartiles = statistics.quantiles(found, n=4)
-    ratio = statistics.median(found)
+    low, ratio, high = statistics.quantiles(found, n=4) if len(found) > 1 else found * 3
     goal = f">= {at_least:g}" if at_least is not None else f"<= {at_most:g}"
     met = ratio >= at_least if at_least is not None else ratio <= at_most
-    return Row(what, peer, size, ratio, quartiles[0], quartiles[2], goal, met)
+    return Row(what, peer, size, ratio, low, high, goal, "met" if met else "short")
 
 
 def installed(name: str) -> Any | None:
@@ -116,19 +102,19 @@ def losses() -> Iterator[Row]:
     for size, goal, pairs in ((128, 20, 11), (384, 200, 3)):
         ours = step(SmoothAPLoss(), size)
         cubic = step(peers.cubic_smooth_ap, size)
-        yield row("SmoothAPLoss", "plain autograd, B^3", f"B={size}", ratios(cubic, ours, pairs=pairs), at_least=goal)
+        yield row("SmoothAPLoss", CUBIC, f"B={size}", ratios(cubic, ours, pairs=pairs), at_least=goal)
         if pml:
             found = ratios(step(pml.SmoothAPLoss(), size), ours, pairs=pairs)
             yield row("SmoothAPLoss", "pytorch-metric-learning", f"B={size}", found, at_least=goal)
     found = ratios(step(peers.cubic_sup_ap, 128), step(SupAPLoss(), 128))
-    yield row("SupAPLoss", "plain autograd, B^3", "B=128", found, at_least=100)
+    yield row("SupAPLoss", CUBIC, "B=128", found, at_least=100)
     found = ratios(step(peers.looped_recall_at_k, 384), step(RecallAtKLoss(), 384), pairs=3)
-    yield row("RecallAtKLoss", "plain autograd, loop over queries", "B=384", found, at_least=25)
+    yield row("RecallAtKLoss", LOOPED, "B=384", found, at_least=25)
     for size in (384, 1024):
         found = ratios(step(peers.dense_soft_bin_ap, size), step(SoftBinAPLoss(), size), pairs=5)
-        yield row("SoftBinAPLoss", "plain autograd, B x B x bins", f"B={size}", found, at_least=30)
+        yield row("SoftBinAPLoss", BINS, f"B={size}", found, at_least=30)
         found = ratios(step(peers.plain_blackbox_ap, size), step(BlackBoxAPLoss(), size), pairs=5)
-        yield row("BlackBoxAPLoss", "plain autograd, argsort", f"B={size}", found, at_least=2.3)
+        yield row("BlackBoxAPLoss", SORTED, f"B={size}", found, at_least=2.3)
         if pml:
             found = ratios(step(pml.FastAPLoss(), size), step(FastAPLoss(), size), pairs=7)
             yield row("FastAPLoss", "pytorch-metric-learning", f"B={size}", found, at_least=4)
@@ -218,30 +204,19 @@ def galleries(size: int = 10_000) -> Iterator[Row]:
 
 
 def memory() -> Iterator[Row]:
-    """Goal 2: megabytes above a tiny batch, each in a process of its own."""
-    large = peak_memory("SmoothAPLoss()", 4096)
-    yield Row("SmoothAPLoss", "peak memory in MB", "B=4096", large, large, large, "<= 16", large <= 16)
-    ours, cubic = peak_memory("SmoothAPLoss()", 256), peak_memory("peers.cubic_smooth_ap", 256)
-    ratio = cubic / max(ours, 0.1)
-    yield Row("SmoothAPLoss", f"plain autograd, B^3: {cubic:.0f} MB", "B=256", ratio, ratio, ratio, ">= 100", ratio >= 100)
+    """Goal 2: megabytes that one step takes in a process of its own, after a tiny one."""
+    large = peak_of_step("SmoothAPLoss()", 4096)
+    yield row("SmoothAPLoss", "peak memory in MB", "B=4096", [large], at_most=16)
+    ours, cubic = peak_of_step("SmoothAPLoss()", 256), peak_of_step("peers.cubic_smooth_ap", 256)
+    yield row("SmoothAPLoss", f"memory of {CUBIC}", "B=256", [cubic / ours], at_least=100)
 
 
-def peak_memory(loss: str, size: int) -> float:
-    """Peak resident megabytes of one step in a fresh process, above its peak at 8 items."""
-    program = (
-        "import resource, torch\n"
-        "from rankbook.experiments import bench, peers\n"
-        "from rankbook.losses import SmoothAPLoss\n"
-        "torch.set_num_threads(1)\n"
-        f"loss = {loss}\n"
-        "bench.step(loss, 8)()\n"
-        f"work = bench.step(loss, {size})\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "work()\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+def peak_of_step(loss: str, size: int) -> float:
+    prepare = (
+        "import torch\nfrom rankbook.experiments import bench, peers\nfrom rankbook.losses import SmoothAPLoss\n"
+        f"torch.set_num_threads(1)\nloss = {loss}\nbench.step(loss, 8)()\nwork = bench.step(loss, {size})"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024) / 2**20
+    return fresh_peak(prepare, "work()")
 
 
 PARTS = {"losses": losses, "floor": floor, "ranks": soft_ranks, "galleries": galleries, "memory": memory}
@@ -258,10 +233,11 @@ def main() -> None:
         for line in PARTS[part]():
             rows.append(line)
             print(
-                f"{line.what:16} {line.peer:36} {line.size:18} {line.ratio:9.2f}  goal {line.goal:8} {'met' if line.met else 'SHORT'}",
+                f"{line.what:16} {line.peer:36} {line.size:18} {line.ratio:9.2f}  goal {line.goal:8} {line.verdict}",
                 flush=True,
             )
     table = pd.DataFrame(rows)
+    table["load"] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else float("nan")
     table["machine"] = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, one thread"
     table["torch"] = torch.__version__.partition("+")[0]
     if not options.parts:

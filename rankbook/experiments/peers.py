@@ -1,59 +1,104 @@
-"""Published formulas in plain autograd: the peers of the benchmark that pip cannot install.
+"""Published losses as their authors compute them: the peers of the benchmark that pip cannot install.
 
-Each follows its paper's code in what it builds (the B^3 tensor, the dense bins, the loop over queries), not in its words. All
-leave the query out, so that the values can be compared with ours. Labels must come sorted, with equally many items a class,
-as those codes assume.
+Each is written anew, and builds the same large tensors by the same kinds of operations as the published code, so that time and
+memory stand for that code's: the cubes [query, k, j], the dense bins, the loop over queries. Where that code computes a mask
+twice, once is enough here. As there, labels come sorted, with equally many items a class. One thing differs, so that the
+values equal ours: the query is left out of its gallery, by a score below every cosine (an operation on B x B).
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv1d
+
+_BEHIND = -3.0  # below every cosine by more than any temperature here can see, and finite: 0 * inf is NaN
 
 
 def cubic_smooth_ap(embeddings: Tensor, labels: Tensor, tau: float = 0.01) -> Tensor:
-    """Smooth-AP with all differences of all queries at once: B^3."""
-    scores, positive, present = _matrices(embeddings, labels)
-    steps = torch.sigmoid(_leads(scores) / tau) * present.unsqueeze(1) * ~torch.eye(len(scores), dtype=torch.bool)
-    return _ap_loss(steps.sum(-1), (steps * positive.unsqueeze(1)).sum(-1), positive)
+    """Smooth-AP's code: eleven tensors of B^3 forward (mask, repeated scores, leads, seven in the sigmoid, the masked steps), the
+    positives once more as class blocks, a loop over the classes."""
+    size = _class_size(labels)
+    classes, items = len(labels) // size, len(labels)
+    not_self = (1 - torch.eye(items, dtype=embeddings.dtype)).unsqueeze(0).repeat(items, 1, 1)
+    repeated = _without_query(embeddings @ embeddings.T).unsqueeze(1).repeat(1, items, 1)
+    ranks = 1 + (_sigmoid(repeated - repeated.permute(0, 2, 1), tau) * not_self).sum(-1)
+
+    blocks = embeddings.view(classes, size, -1)
+    repeated = _without_query(blocks @ blocks.permute(0, 2, 1)).unsqueeze(2).repeat(1, 1, size, 1)
+    not_self = (1 - torch.eye(size, dtype=embeddings.dtype)).repeat(classes, size, 1, 1)
+    among_positives = 1 + (_sigmoid(repeated - repeated.permute(0, 1, 3, 2), tau) * not_self).sum(-1)
+
+    others = 1 - torch.eye(size, dtype=embeddings.dtype)
+    total = 0.0
+    for c in range(classes):
+        own = slice(c * size, (c + 1) * size)
+        total = total + (among_positives[c] / ranks[own, own] * others).sum() / (size - 1)
+    return 1 - total / items
 
 
 def cubic_sup_ap(embeddings: Tensor, labels: Tensor, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05) -> Tensor:
-    """SupAP in the same way: the step of the negatives by cases on the B^3 tensor."""
-    scores, positive, present = _matrices(embeddings, labels)
-    leads = _leads(scores)
-    knee = 0.5 + torch.sigmoid(torch.tensor(delta / tau))
-    near = torch.sigmoid(leads / tau) + torch.where(leads >= 0, 0.5, 0.0)
-    upper = torch.where(leads > delta, rho * (leads - delta) + knee, near)
-    exact = (leads >= 0).to(scores.dtype) * ~torch.eye(len(scores), dtype=torch.bool)
-    among_positives = (exact * positive.unsqueeze(1)).sum(-1)
-    negatives = (upper * (present & ~positive).unsqueeze(1)).sum(-1)
-    return _ap_loss(among_positives + negatives, among_positives, positive)
+    """SupRank's code for SupAP: the step of the negatives case by case, each by reading and writing a boolean mask of the cube.
+
+    Forward seven float tensors of B^3 (leads, two copies, a step, three products), one of integers and thirteen boolean ones, with
+    four masked reads and four masked writes; autograd makes as many again. The knee is continuous and H(0) = 1, as in ours.
+    """
+    scores = _without_query(embeddings @ embeddings.T)
+    relevance = _positives(labels).long()
+    not_self = (1 - torch.eye(len(scores), dtype=scores.dtype)).unsqueeze(0)
+    leads = scores.unsqueeze(1) - scores.unsqueeze(1).permute(0, 2, 1)
+    by_j, by_k = relevance.unsqueeze(1), relevance.unsqueeze(1).permute(0, 2, 1)
+    both = torch.where(by_j < by_k, by_j, by_k)  # the smaller relevance of k and j
+    ranks = 1 + (_sup_step_(leads.clone(), by_j < by_k, tau, rho, delta) * not_self).sum(-1)
+    among_positives = relevance + (_step(leads.clone()) * not_self * both).sum(-1)
+    return 1 - ((among_positives / ranks).sum(-1) / relevance.sum(-1)).mean()
 
 
 def looped_recall_at_k(
     embeddings: Tensor, labels: Tensor, k: tuple[int, ...] = (1, 2, 4, 8, 16), tau_rank: float = 1.0, tau_score: float = 0.01
 ) -> Tensor:
-    """RS@k, one query at a time, all gallery items ranked."""
-    scores, positive, present = _matrices(embeddings, labels)
+    """RS@k's code: a loop over the queries, in it one over k; a query ranks its positives only, B x R."""
+    size, items = _class_size(labels), len(labels)
     total = 0.0
-    for s, p, here in zip(scores, positive, present, strict=True):
-        steps = torch.sigmoid((s.unsqueeze(0) - s.unsqueeze(1)) / tau_score) * here * ~torch.eye(len(s), dtype=torch.bool)
-        ranks = 1 + steps.sum(-1)
-        for cut in k:
-            found = (torch.sigmoid((cut - ranks) / tau_rank) * p).sum()
-            total = total + found.clamp(max=cut) / min(cut, int(p.sum()))
-    return 1 - total / (len(scores) * len(k))
+    for q in range(items):
+        nth, first = q % size, q - q % size
+        scores = (embeddings[q] * embeddings).sum(1)
+        leads = scores.unsqueeze(-1) - scores[first : first + size].unsqueeze(0).repeat(items, 1)
+        steps = _sigmoid(leads, tau_score)
+        for i in range(size):
+            steps[first + i, i] = 0.0
+        steps[q] = 0.0  # leaves the query out
+        ranks = (1 + steps.sum(0)).unsqueeze(-1).repeat(1, len(k))
+        cuts = torch.tensor(k, dtype=scores.dtype)
+        found = cuts - ranks
+        for n in range(len(k)):
+            found[:, n] = _sigmoid(found[:, n], tau_rank)
+        found[nth] = 0.0  # the query itself
+        total = total + (torch.minimum(found.sum(0), cuts) / cuts.clamp(max=size - 1)).mean()
+    return 1 - total / items
 
 
 def dense_soft_bin_ap(embeddings: Tensor, labels: Tensor, bins: int = 20) -> Tensor:
-    """SoftBin AP with the distance of every score to every bin center: B x B x bins."""
-    scores, positive, present = _matrices(embeddings, labels)
-    centers = torch.linspace(1, -1, bins)
-    shares = (1 - (scores.unsqueeze(-1) - centers).abs() * (bins - 1) / 2).clamp(min=0) * present.unsqueeze(-1)
-    of_positives = (shares * positive.unsqueeze(-1)).sum(1)
-    precision = of_positives.cumsum(1) / shares.sum(1).cumsum(1).clamp(min=1e-16)
-    return 1 - ((precision * of_positives).sum(1) / positive.sum(1)).mean()
+    """SoftBin AP's code: a convolution gives every score two lines for each bin, the lower one (cut at 0) is its share.
+
+    Five times B x B x bins forward: the lines (twice that), their minimum, the same cut at 0, the shares of the positives.
+    """
+    positive = _positives(labels).to(embeddings.dtype)
+    scores = embeddings @ embeddings.T
+    scores = scores.masked_fill(torch.eye(len(scores), dtype=torch.bool), -1.0)  # the query falls into the last bin, whole
+    slope, nth = (bins - 1) / 2, torch.arange(bins)
+    falling, rising = bins - slope - nth, 2 - bins + slope + nth  # at score 0
+    weight = torch.full((2 * bins, 1, 1), slope, dtype=scores.dtype)
+    weight[:bins] = -slope
+    weight[0] = weight[-1] = 0.0  # beyond the best and the worst bin the share stays 1
+    offset = torch.cat([falling, rising]).to(scores.dtype)
+    offset[0] = offset[-1] = 1.0
+    lines = conv1d(scores.unsqueeze(1), weight, offset)
+    shares = torch.min(lines[:, :bins], lines[:, bins:]).clamp(min=0)
+    counts = shares.sum(-1) - torch.nn.functional.one_hot(nth[-1], bins)  # and out of it again
+    of_positives = (shares * positive.unsqueeze(1)).sum(-1)
+    precision = of_positives.cumsum(-1) / (1e-16 + counts.cumsum(-1))
+    return 1 - (precision * of_positives / of_positives.sum(-1, keepdim=True)).sum(-1).mean()
 
 
 class _PlainBlackbox(torch.autograd.Function):
@@ -73,28 +118,53 @@ class _PlainBlackbox(torch.autograd.Function):
 
 
 def plain_blackbox_ap(embeddings: Tensor, labels: Tensor, strength: float = 4.0, margin: float = 0.02) -> Tensor:
-    """Black-box AP by argsort of all scores, and again of the positives among themselves."""
-    scores, positive, present = _matrices(embeddings, labels)
-    shifted = scores + torch.where(positive, -margin / 2, margin / 2)
-    shifted = shifted.masked_fill(~present, -1e6)
-    ranks = _PlainBlackbox.apply(shifted, strength)
-    among = _PlainBlackbox.apply(shifted.masked_fill(~positive, -1e6), strength)
+    """RaMBO's code: six argsorts of all scores, two each for the ranks, the ranks among the positives (constant) and backward.
+
+    The margin is fixed where that code draws it, and ours ranks the positives among themselves with a gradient: equal in value.
+    """
+    positive = _positives(labels).to(embeddings.dtype)
+    scores = _without_query(embeddings @ embeddings.T) - margin * (positive - 0.5)
+    ranks = _PlainBlackbox.apply(scores, strength)
+    among = _argsort_ranks(len(scores) * positive - ranks.detach())
     return 1 - ((among / ranks * positive).sum(1) / positive.sum(1)).mean()
 
 
 def _argsort_ranks(scores: Tensor) -> Tensor:
-    return scores.argsort(-1, descending=True).argsort(-1).to(scores.dtype) + 1
+    return scores.argsort(-1).flip(-1).argsort(-1).to(scores.dtype) + 1
 
 
-def _matrices(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    present = ~torch.eye(len(embeddings), dtype=torch.bool)
-    return embeddings @ embeddings.T, (labels[:, None] == labels) & present, present
+def _sigmoid(x: Tensor, tau: float) -> Tensor:
+    """Seven tensors of the size of x: the sigmoid of these codes."""
+    return 1.0 / (1.0 + (-x / tau).clamp(-50, 50).exp())
 
 
-def _leads(scores: Tensor) -> Tensor:
-    return scores.unsqueeze(1) - scores.unsqueeze(2)
+@torch.no_grad()
+def _step(x: Tensor) -> Tensor:
+    return torch.heaviside(x, torch.ones((), dtype=x.dtype))
 
 
-def _ap_loss(above: Tensor, positives_above: Tensor, positive: Tensor) -> Tensor:
-    share = (1 + positives_above) / (1 + above)
-    return 1 - ((share * positive).sum(1) / positive.sum(1)).mean()
+def _sup_step_(x: Tensor, less_relevant: Tensor, tau: float, rho: float, delta: float) -> Tensor:
+    x[~less_relevant] = _step(x[~less_relevant])
+    ahead, far = x >= 0, x > delta
+    near = less_relevant & ahead & ~far
+    x[near] = 0.5 + _sigmoid(x[near], tau)
+    knee = _sigmoid(torch.tensor(delta, dtype=x.dtype), tau) + 0.5
+    line = less_relevant & ahead & far
+    x[line] = rho * (x[line] - delta) + knee
+    behind = less_relevant & ~ahead
+    x[behind] = _sigmoid(x[behind], tau)
+    return x
+
+
+def _without_query(scores: Tensor) -> Tensor:
+    """Scores [..., n, n]: item q goes behind all others in the list of query q."""
+    return scores.masked_fill(torch.eye(scores.shape[-1], dtype=torch.bool), _BEHIND)
+
+
+def _positives(labels: Tensor) -> Tensor:
+    """Pairs of one class, but no item with itself: [B, B]."""
+    return (labels[:, None] == labels) & ~torch.eye(len(labels), dtype=torch.bool)
+
+
+def _class_size(labels: Tensor) -> int:
+    return int((labels == labels[0]).sum())

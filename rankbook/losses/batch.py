@@ -77,7 +77,8 @@ def queries_by_positives(batch: Batch, *, include_query: bool, limit: int) -> It
         for rows in (size == count).nonzero().squeeze(1).split(limit):
             skip = (nth >= place_of[rows, None]).long() if without_query else 0  # step over the query in its own class
             places = order[start[rows, None] + nth + skip]
-            yield rows, places, (labels[rows, None] == ref_labels[places]).sum(-1)
+            one_level = labels.shape[1] == 1
+            yield rows, places, torch.ones_like(places) if one_level else (labels[rows, None] == ref_labels[places]).sum(-1)
 
 
 def _check_embeddings(name: str, value: Tensor) -> Tensor:

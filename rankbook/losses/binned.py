@@ -5,11 +5,13 @@ Called as the losses of `rankbook.losses.retrieval`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from rankbook.losses.batch import check_batch, queries_by_positives, warn_no_positive
+from rankbook.losses.batch import check_batch
+from rankbook.losses.blocks import mean_loss
 
 
 class BinnedAPLoss(nn.Module):
@@ -31,23 +33,7 @@ class BinnedAPLoss(nn.Module):
         self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
     ) -> Tensor:
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
-        scores = batch.scores()
-        without_query = batch.own_gallery and not self.include_query
-        above = self._histogram(scores, without_query).cumsum(1)
-        loss, count = scores.new_zeros(()), 0
-        for rows, places, _ in queries_by_positives(batch, include_query=self.include_query, limit=len(scores)):
-            of_positives = self._histogram(scores[rows[:, None], places], False)
-            so_far = above.index_select(0, rows)
-            precision = of_positives.cumsum(1) / torch.where(so_far > 0, so_far, 1.0)
-            loss = loss + len(rows) - (of_positives * precision).sum() / places.shape[1]
-            count += len(rows)
-        if count == 0:
-            warn_no_positive()
-            return 0.0 * scores.sum()
-        return loss / count
-
-    def _histogram(self, scores: Tensor, without_query: bool) -> Tensor:
-        return _SoftHistogram.apply(scores, self.centers, self.best, self.worst, without_query)
+        return mean_loss(batch, _HistogramLoss(self.centers, self.best, self.worst), include_query=self.include_query)
 
 
 class FastAPLoss(BinnedAPLoss):
@@ -60,7 +46,7 @@ class FastAPLoss(BinnedAPLoss):
 
     Embeddings must have unit norm: the squared distance is :math:`2 - 2 s`; what lies outside [0, 4] counts in the end bins.
 
-    Cost: :math:`O(B M)` time and memory, whatever the number of bins.
+    Cost: :math:`O(B M)` time and :math:`O(256\,M)` memory, whatever the number of bins.
 
     Source: Deep Metric Learning to Rank (CVPR 2019); 10 bins as in ROADMAP's baseline.
 
@@ -83,7 +69,7 @@ class SoftBinAPLoss(BinnedAPLoss):
         bins: number of bin centers, evenly spaced from 1 down to -1. More bins are closer to AP.
         include_query: leave each query in its own gallery.
 
-    Cost: :math:`O(B M)` time and memory, whatever the number of bins.
+    Cost: :math:`O(B M)` time and :math:`O(256\,M)` memory, whatever the number of bins.
 
     Source: Learning with Average Precision (ICCV 2019, 1906.07589); 20 bins on [-1, 1] as in ROADMAP's baseline.
 
@@ -99,39 +85,65 @@ class SoftBinAPLoss(BinnedAPLoss):
         return f"bins={self.centers}, include_query={self.include_query}"
 
 
-class _SoftHistogram(torch.autograd.Function):
-    """Soft counts [q, centers] of scores [q, m], from the best bin down; ``without_query`` leaves out the diagonal.
+class _HistogramLoss(NamedTuple):
+    """The loss of a block of queries: see `rankbook.losses.blocks.BlockLoss`.
 
-    An item at place p gives 1 - frac(p) to the bin floor(p) and frac(p) to the next, so the slope of what it gives is the
-    difference of two neighboring gradients.
+    An item at place p between the centers gives 1 - frac(p) to the bin floor(p) and frac(p) to the next, so the slope of what it
+    gives is the difference of the gradients of the two.
     """
 
-    @staticmethod
-    def forward(ctx, scores: Tensor, centers: int, best: float, worst: float, without_query: bool) -> Tensor:
-        ctx.slope, ctx.without_query = (centers - 1) / (worst - best), without_query
-        place = (scores - best).mul_(ctx.slope)
-        outside = (place < 0) | (place > centers - 1)
-        ctx.outside = outside if outside.any() else None
-        place.clamp_(0, centers - 1)
-        lower = place.floor().clamp_(max=centers - 2)
-        share = place.sub_(lower)
-        index = lower.long()
-        counts = scores.new_zeros(len(scores), centers)
-        ones = torch.ones_like(share)
-        if without_query:
-            ones.fill_diagonal_(0)
-            share.fill_diagonal_(0)
-        ctx.save_for_backward(index)
-        counts.scatter_add_(1, index, ones.sub_(share))
-        return counts.scatter_add_(1, index + 1, share)
+    centers: int
+    best: float
+    worst: float
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_counts: Tensor):
-        (index,) = ctx.saved_tensors
-        grad = grad_counts.diff(dim=1).mul_(ctx.slope).gather(1, index)
-        if ctx.outside is not None:
-            grad.masked_fill_(ctx.outside, 0)
-        if ctx.without_query:
-            grad.fill_diagonal_(0)
-        return grad, None, None, None, None
+    def __call__(self, scores: Tensor, places: Tensor, relevance: Tensor, absent: Tensor | None, wanted: bool) -> Tensor:
+        last = self.centers - 1
+        slope = last / (self.worst - self.best)
+        line = scores.sub_(self.best).mul_(slope)
+        if absent is not None:
+            line.scatter_(1, absent, last)  # whole in the last bin, and out of it below
+        low, high = line.aminmax()
+        outside = (line < 0) | (line > last) if low < 0 or high > last else None
+        if outside is not None:
+            line.clamp_(0, last)
+        lower = line.long()
+        counts = _soft_counts(lower, line.frac_(), self.centers)
+        if absent is not None:
+            counts[:, last] -= 1
+        lower_of_positives = lower.gather(1, places)
+        of_positives = _soft_counts(lower_of_positives, line.gather(1, places), self.centers)
+        above = counts.cumsum_(1)
+        above = torch.where(above > 0, above, 1.0)
+        precision = of_positives.cumsum(1) / above
+        share = 1 / places.shape[1]
+        loss = places.shape[0] - share * (of_positives * precision).sum()
+        if wanted:
+            at_bins = of_positives / above
+            to_counts = _sums_from(at_bins * precision).mul_(share)
+            to_positives = (precision + _sums_from(at_bins)).mul_(-share)
+            torch.gather(_slopes(to_counts, slope), 1, lower, out=scores)
+            scores.scatter_add_(1, places, _slopes(to_positives, slope).gather(1, lower_of_positives))
+            if outside is not None:
+                scores.masked_fill_(outside, 0)
+            if absent is not None:
+                scores.scatter_(1, absent, 0)
+        return loss
+
+
+def _soft_counts(lower: Tensor, share: Tensor, centers: int) -> Tensor:
+    """Items [q, m] in the bin ``lower``, but for a share in the next -> counts [q, centers]."""
+    whole, moved = (share.new_zeros(share.shape[0], centers).scatter_add_(1, lower, x) for x in (torch.ones_like(share), share))
+    whole -= moved
+    whole[:, 1:] += moved[:, :-1]
+    return whole
+
+
+def _sums_from(values: Tensor) -> Tensor:
+    """Sum of the values from each place on: [q, centers]."""
+    return values.flip(1).cumsum_(1).flip(1)
+
+
+def _slopes(grad_counts: Tensor, slope: float) -> Tensor:
+    """Gradient of a score in each bin; the last center belongs to the interval before it: [q, centers]."""
+    steps = grad_counts.diff(dim=1).mul_(slope)
+    return torch.cat([steps, steps[:, -1:]], dim=1)

@@ -207,15 +207,17 @@ class SmoothAPHead:
         self.step = step
 
     def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        slope = scores.unsqueeze(1) - scores.unsqueeze(2)  # [queries, k, j]
-        among_positives = 0.5 + self.step(slope)  # the item itself is in the sum with 1/2
-        share = 1 / scores.shape[1]
+        scaled = scores * self.step.scale
+        leads = scaled.unsqueeze(1) - scaled.unsqueeze(2)  # [queries, k, j]
+        among_positives = 0.5 + self.step.sums(leads.clone())  # the item itself is in the sum with 1/2
+        slope = self.step.slopes_(leads)  # of (k, j) as of (j, k)
         rank = among_positives + negatives_above
         precision = among_positives / rank
-        to_above = share * precision / rank
-        to_among = to_above - share / rank
-        to_scores = (to_among.unsqueeze(1) @ slope).squeeze(1) - to_among * slope.sum(-1)
-        return len(scores) - share * precision.sum(), to_scores, to_above
+        share = scores.new_full((), 1 / scores.shape[1]) / rank
+        to_above = share * precision
+        to_among = (to_above - share) * self.step.scale
+        to_scores = slope.mul_(to_among.unsqueeze(1) - to_among.unsqueeze(2)).sum(2)
+        return (1 - precision.mean(1)).sum(), to_scores, to_above
 
 
 class SupAPHead:

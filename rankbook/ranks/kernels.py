@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import takewhile
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -12,7 +13,7 @@ from torch.nn.functional import pad
 
 from rankbook.checks import check_positive, check_scores
 from rankbook.ranks.exact import put_absent_last
-from rankbook.ranks.spacing import best_first, place_on_line, to_items
+from rankbook.ranks.spacing import best_first, place_on_line, running_sums, to_items
 
 
 def laplace_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, tau: float = 0.01) -> Tensor:
@@ -142,29 +143,39 @@ class _BoxRanks(torch.autograd.Function):
     def forward(ctx, scores: Tensor, where: Tensor | None, width: float) -> Tensor:
         order, place = place_on_line(scores, where, width, 1.0)
         n = place.shape[-1]
-        end = torch.searchsorted(place, place + 1)  # the first item at least a width below
+        end = _search(place, place + 1)  # the first item at least a width below
         # The window of i starts behind the items whose window has ended: counted from `end`, so that rounding cannot put
         # i into the window of j without j into that of i.
-        ended = torch.zeros_like(pad(end, (0, 1))).scatter_add_(-1, end, torch.ones_like(end))
+        ended = end.new_zeros(*end.shape[:-1], n + 1).scatter_add_(-1, end, torch.ones_like(end))
         start = ended.cumsum(-1)[..., :n]
-        count = end - start
+        count = (end - start).double()
         ctx.width = width
-        ctx.save_for_backward(order, start, end)
+        ctx.save_for_backward(order, start, end, count)
         # F = 1 above the window, (1 + lead) / 2 in it; the item itself is in its window with 1/2
-        leads = count * place - _window_sum(place, start, end)
-        return to_items(0.5 + start + (count + leads) / 2, order, scores.dtype)
+        leads = (place * count).sub_(_window_sums(place, start, end))
+        return to_items(leads.add_(count).div_(2).add_(start).add_(0.5), order, scores.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_ranks: Tensor):
-        order, start, end = ctx.saved_tensors
+        order, start, end, count = ctx.saved_tensors
         g = grad_ranks.gather(-1, order).double()
-        count = end - start
-        grad = torch.where(count > 1, _window_sum(g, start, end) - count * g, 0.0)  # alone: 0 without rounding
-        return to_items(grad / (2 * ctx.width), order, grad_ranks.dtype), None, None
+        grad = _window_sums(g, start, end).sub_(count * g).div_(2 * ctx.width)
+        return to_items(grad.masked_fill_(count == 1, 0.0), order, grad_ranks.dtype), None, None  # alone: 0 without rounding
 
 
-def _window_sum(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
+def _search(places: Tensor, marks: Tensor) -> Tensor:
+    """How many places ``[..., n]`` (ascending, from 0 to n - 1 at most) are below each mark: the first that is not, or n."""
+    n = places.shape[-1]
+    if places.device.type != "cpu":
+        return torch.searchsorted(places, marks)
+    # one after the other all lists are one list, and numpy searches for ascending marks in it faster than torch
+    first = torch.arange(places.numel() // n).view(*places.shape[:-1], 1)
+    line, marks = (x.add(first, alpha=n + 1).view(-1).numpy() for x in (places, marks))
+    return torch.from_numpy(np.searchsorted(line, marks)).view(places.shape) - first * n
+
+
+def _window_sums(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
     """Sum of the values from start to before end, for each item, from float64 running sums."""
-    running = pad(values.cumsum(-1), (1, 0))
-    return running.gather(-1, end) - running.gather(-1, start)
+    running = running_sums(values)
+    return running.gather(-1, end).sub_(running.gather(-1, start))

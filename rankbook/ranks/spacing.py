@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -12,6 +13,8 @@ def best_first(scores: Tensor, where: Tensor | None) -> Tensor:
     scores = scores.detach()
     if where is not None:
         scores = scores.masked_fill(~where, -torch.inf)
+    if scores.device.type == "cpu":  # numpy sorts with vector instructions, several times faster than torch
+        return torch.from_numpy(np.argsort(-scores.numpy(), axis=-1))
     return scores.argsort(dim=-1, descending=True)
 
 
@@ -27,7 +30,12 @@ def place_on_line(scores: Tensor, where: Tensor | None, unit: float | Tensor, ca
     gaps = ((s[..., :-1] - s[..., 1:]) / unit).clamp(max=cap)
     if where is not None:
         gaps = torch.where(where.gather(-1, order)[..., 1:], gaps, cap)
-    return order, pad(gaps.cumsum(-1), (1, 0))
+    return order, running_sums(gaps)
+
+
+def running_sums(values: Tensor) -> Tensor:
+    """Sums of the first 0, 1, ... n values: ``[..., n + 1]``."""
+    return pad(values.cumsum(-1), (1, 0))
 
 
 def to_items(values: Tensor, order: Tensor, dtype: torch.dtype) -> Tensor:

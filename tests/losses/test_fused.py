@@ -8,11 +8,11 @@ from torch.testing import assert_close
 
 import rankbook as rb
 from losses.scenes import batch, gradients
-from rankbook.losses import fused
+from rankbook.losses import blocks, fused
 from rankbook.losses.batch import check_batch
 from rankbook.losses.fused import MetricHead, fused_loss
 from rankbook.losses.retrieval import SmoothAPHead
-from rankbook.losses.steps import SigmoidStep
+from rankbook.losses.steps import SigmoidStep, SupStep
 
 TAU = 0.1
 SMOOTH = partial(rb.sigmoid_ranks, tau=TAU)
@@ -28,8 +28,9 @@ METRICS = {
 }
 
 
-def fused_with(head, labels, *, include_query=False):
-    return lambda x: fused_loss(check_batch(x, labels), SigmoidStep(TAU), head, include_query=include_query)
+def fused_with(head, labels, *, include_query=False, step=None):
+    step = step or SigmoidStep(TAU)
+    return lambda x: fused_loss(check_batch(x, labels), step, head, include_query=include_query)
 
 
 def equal(one, other):
@@ -68,7 +69,8 @@ def test_graded_relevance_stands_on_the_core(name):
 @pytest.mark.parametrize("elements", [1, 15, 30, 61, 100])
 @pytest.mark.parametrize("head", ["by hand", "by autograd"])
 def test_blocks_of_any_size_agree(monkeypatch, head, elements, rows):
-    """14 items: 1 is one positive at a time, 15 to 61 split the positives of a query, 100 splits the queries."""
+    """14 items: 1 is one positive at a time, 15 to 61 split the positives of a query, 100 splits the queries; rows bound the
+    scores [queries, 14] and the comparisons of the positives [queries, R, R]."""
     embeddings, labels = batch((5, 4, 2, 2, 1))
     head = SmoothAPHead(SigmoidStep(TAU)) if head == "by hand" else MetricHead(rb.ndcg, SMOOTH)
     expected = gradients(fused_with(head, labels), embeddings)
@@ -78,37 +80,59 @@ def test_blocks_of_any_size_agree(monkeypatch, head, elements, rows):
     )
     expected_reference = gradients(with_reference, embeddings, reference[0])
     monkeypatch.setattr(fused, "_ELEMENTS", elements)
-    monkeypatch.setattr(fused, "_ROWS", rows)
+    monkeypatch.setattr(blocks, "_ROWS", rows)
+    monkeypatch.setattr(blocks, "_SCORES", 1)
+    monkeypatch.setattr(blocks, "_PAIRS", 16 * rows)
     equal(gradients(fused_with(head, labels), embeddings), expected)
     equal(gradients(with_reference, embeddings, reference[0]), expected_reference)
 
 
 def test_blocks_bound_the_memory_of_a_step(monkeypatch):
-    """The step sees at most _ELEMENTS leads at a time, or one row of the gallery."""
-    seen = []
+    """The step sees at most _ELEMENTS leads at a time, or one row of the gallery; all of them once, and once more for the slopes."""
+    seen = {"sums": [], "slopes_": []}
 
     class Step(SigmoidStep):
-        def __call__(self, leads):
-            seen.append(leads.numel())
-            return super().__call__(leads)
+        def sums(self, leads):
+            seen["sums"].append(leads.numel())
+            return super().sums(leads)
+
+        def slopes_(self, leads):
+            seen["slopes_"].append(leads.numel())
+            return super().slopes_(leads)
 
     embeddings, labels = batch((5, 4, 2, 2, 1))
     monkeypatch.setattr(fused, "_ELEMENTS", 40)
-    fused_loss(check_batch(embeddings, labels), Step(TAU), SmoothAPHead(SigmoidStep(TAU)), include_query=False)
-    assert max(seen) <= 40
-    assert sum(seen) == 14 * (5 * 4 + 4 * 3 + 2 * 1 + 2 * 1)  # each (query, positive) meets the gallery once
+    loss = fused_with(SmoothAPHead(SigmoidStep(TAU)), labels, step=Step(TAU))
+    loss(embeddings)
+    every = 14 * (5 * 4 + 4 * 3 + 2 * 1 + 2 * 1)  # each (query, positive) meets the gallery once
+    assert (sum(seen["sums"]), sum(seen["slopes_"])) == (every, 0)
+    loss(embeddings.requires_grad_())
+    assert (sum(seen["sums"]), sum(seen["slopes_"])) == (2 * every, every)
+    assert max(seen["sums"] + seen["slopes_"]) <= 40
 
 
-@pytest.mark.parametrize("step", [SigmoidStep(0.1)], ids=["sigmoid"])
-def test_a_step_returns_its_sum_and_leaves_its_slope(step):
-    leads = torch.tensor([[-0.3, 0.0, 0.05, -torch.inf], [0.2, -torch.inf, -torch.inf, -5.0]], dtype=torch.float64)
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [(SigmoidStep(0.1), lambda x: torch.sigmoid(x / 0.1)), (SupStep(0.1, 20.0, 0.15), lambda x: sup(x, 0.1, 20.0, 0.15))],
+    ids=["sigmoid", "sup"],
+)
+def test_a_step_gives_its_sum_and_its_slope(step, value):
+    leads = torch.tensor([[-0.3, 0.0, 0.05, -torch.inf, 0.4], [0.2, -torch.inf, -torch.inf, -5.0, 3.0]], dtype=torch.float64)
     x = leads.clone().requires_grad_()
-    expected = torch.sigmoid(x / 0.1).sum(-1)
+    expected = torch.where(x.isinf(), 0.0, value(x.clamp(min=-100))).sum(-1)
     expected.sum().backward()
-    slope = leads.clone()
-    assert_close(step(slope), expected.detach(), rtol=0, atol=1e-14)
-    assert_close(slope, x.grad, rtol=0, atol=1e-14)
-    assert slope[0, 3] == 0
+    assert_close(step.sums(leads * step.scale), expected.detach(), rtol=0, atol=1e-13)
+    scaled = leads * step.scale
+    assert step.slopes_(scaled) is scaled
+    assert_close(scaled * step.scale, x.grad, rtol=0, atol=1e-13)
+    assert scaled[0, 3] == 0
+
+
+def sup(x, tau, rho, delta):
+    """H^- by cases, as in `rankbook.sup_ranks`."""
+    near = torch.sigmoid(x / tau) + torch.where(x >= 0, 0.5, 0.0)
+    knee = torch.sigmoid(torch.tensor(delta / tau, dtype=x.dtype)) + 0.5
+    return torch.where(x > delta, knee + rho * (x - delta), near)
 
 
 def test_queries_without_gradient_cost_no_backward_pass(monkeypatch):
