@@ -109,8 +109,9 @@ def small():
 
 
 def test_the_experiment_from_end_to_end(tmp_path, small):
-    """Two hundredths of the steps, every table, every loss; then one line again, and nothing left to do."""
-    options = {"steps": smooth_ap.STEPS // 50, "tuning_seeds": (100,), "test_seeds": (0, 1), "data": small}
+    """A hundredth of the steps, every table, every loss; then one line again, and nothing left to do."""
+    pytest.importorskip("pytorch_metric_learning")
+    options = {"steps": smooth_ap.STEPS // 100, "tuning_seeds": (100,), "test_seeds": (0, 1), "data": small}
     test = smooth_ap.main(tmp_path, **options)
     tuning, steps = (pd.read_csv(tmp_path / f"smooth_ap_{name}.csv") for name in ("tuning", "steps"))
     check_protocol(tuning, steps, test)
@@ -133,6 +134,7 @@ def test_the_choice_is_the_best_mean_over_the_tuning_seeds():
 
 
 def test_losses_share_the_first_weights_and_the_batches(small):
+    pytest.importorskip("pytorch_metric_learning")
     heads = [smooth_ap.fit(loss, value=0.1, lr=0.0, seed=3, steps=2, data=small["train"]) for loss in smooth_ap.LOSSES]
     for head in heads[1:]:
         assert torch.equal(head.linear.weight, heads[0].linear.weight)

@@ -12,21 +12,19 @@ writes ``hierarchies_tuning.csv`` and ``hierarchies_test.csv`` to data/results. 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import nn
 
 from rankbook.datasets import Emoji, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments import smooth_ap
-from rankbook.experiments.protocol import RESULTS, complete, grid, one_thread, paired_differences, summary
+from rankbook.experiments.protocol import RESULTS, one_thread, paired_differences, summary
 from rankbook.experiments.smooth_ap import Contender
 from rankbook.losses import SmoothAPLoss, SmoothNDCGLoss, SupConLoss, SupHAPLoss
 from rankbook.losses.graded import level_ap
@@ -56,10 +54,10 @@ LOSSES: dict[str, Contender] = {
 }
 
 
-def fit(loss: str, *, data: Emoji | None = None, **options: Any) -> smooth_ap.Head:
+def fit(loss: str, *, data: Emoji | None = None, losses: Mapping[str, Contender] = LOSSES, **options: Any) -> smooth_ap.Head:
     """`smooth_ap.fit` with all three levels in the batch; a loss on the class reads the first alone."""
     data = emoji("train") if data is None else data
-    return smooth_ap.fit(loss, data=replace(data, labels=data.levels), losses=LOSSES, **options)
+    return smooth_ap.fit(loss, data=replace(data, labels=data.levels), losses=losses, **options)
 
 
 def evaluate(model: nn.Module, data: Emoji) -> dict[str, float]:
@@ -70,53 +68,22 @@ def evaluate(model: nn.Module, data: Emoji) -> dict[str, float]:
         return by_class | evaluate_retrieval(embeddings, data.levels, metrics=BY_LEVELS)
 
 
-def run(
-    *, loss: str, value: float, lr: float, seed: int, steps: int, split: str, data: Mapping[str, Emoji] | None = None
-) -> dict[str, Any]:
-    """One line of a table: train, then evaluate on the classes of ``split``, which training has not seen."""
-    start = time.process_time()
-    head = fit(loss, value=value, lr=lr, seed=seed, steps=steps, data=None if data is None else data["train"])
-    seconds = time.process_time() - start
-    return evaluate(head, emoji(split) if data is None else data[split]) | {"knob": LOSSES[loss].knob, "cpu_seconds": seconds}
-
-
+run = partial(smooth_ap.run, losses=LOSSES, fit=fit, evaluate=evaluate)
 stored = partial(smooth_ap.stored, name="hierarchies")
-
-
-def choose(tuning: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """For each loss, the configuration with the best mean H-AP over the tuning seeds on the validation classes."""
-    return smooth_ap.choose(tuning.assign(**{smooth_ap.CHOSEN_BY: tuning[CHOSEN_BY]}))
-
-
-def main(
-    folder: Path = RESULTS,
-    *,
-    steps: int = STEPS,
-    tuning_seeds: tuple[int, ...] = TUNING_SEEDS,
-    test_seeds: tuple[int, ...] = TEST_SEEDS,
-    data: Mapping[str, Emoji] | None = None,
-) -> pd.DataFrame:
-    """Fill both tables in ``folder``; returns the test table. Lines that exist are kept."""
-    if data is None:
-        data = {split: emoji(split) for split in ("train", "validation", "test")}
-    fill = partial(complete, run=partial(run, data=data), command=COMMAND)
-    tuning = fill(
-        folder / "hierarchies_tuning.csv",
-        [
-            {"loss": loss, **knobs, "seed": seed, "steps": steps, "split": "validation"}
-            for loss, contender in LOSSES.items()
-            for knobs in grid(value=contender.values, lr=LEARNING_RATES)
-            for seed in tuning_seeds
-        ],
-    )
-    return fill(
-        folder / "hierarchies_test.csv",
-        [
-            {"loss": loss, **knobs, "seed": seed, "steps": steps, "split": "test"}
-            for loss, knobs in choose(tuning).items()
-            for seed in test_seeds
-        ],
-    )
+choose = partial(smooth_ap.choose, by=CHOSEN_BY)
+main = partial(
+    smooth_ap.main,
+    name="hierarchies",
+    losses=LOSSES,
+    learning_rates=LEARNING_RATES,
+    steps=STEPS,
+    budgets=(),
+    tuning_seeds=TUNING_SEEDS,
+    test_seeds=TEST_SEEDS,
+    run=run,
+    chosen_by=CHOSEN_BY,
+    command=COMMAND,
+)
 
 
 if __name__ == "__main__":
