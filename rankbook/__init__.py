@@ -16,8 +16,28 @@ from rankbook.ranks import __all__ as _ranks
 from rankbook.relevance import hierarchical_relevance, leave_query_out, same_label, shared_levels
 
 # What needs more than torch is imported at its first use, so that `import rankbook` stays as quick as `import torch`.
-_LAZY_MODULES = ("datasets", "live", "viz")
-_LAZY_NAMES = {"train": "rankbook.training", "BalancedBatches": "rankbook.training"}
+_LAZY_MODULES = ("datasets", "live", "sorters", "viz")
+_SORTERS = (
+    "BiGRUSorter",
+    "BiLSTMSorter",
+    "ConvSorter",
+    "KernelSorter",
+    "KnotSorter",
+    "MLPSorter",
+    "SetTransformerSorter",
+    "Sorter",
+    "UpdatingSorter",
+    "gradient_cosine",
+    "list_sorters",
+    "load_sorter",
+    "rank_descent",
+    "rank_error",
+    "save_sorter",
+    "sorter_card",
+    "synthetic_scores",
+    "train_sorter",
+)
+_LAZY_NAMES = {name: "rankbook.training" for name in ("train", "BalancedBatches")} | {name: "rankbook.sorters" for name in _SORTERS}
 
 __all__ = [
     *_losses,

@@ -1,23 +1,26 @@
-"""Finds the files of a bundled data set, and refuses any whose checksum is not the recorded one."""
+"""Finds the files of a folder of `data/`, and refuses any whose checksum is not the recorded one."""
 
 import hashlib
 from importlib import metadata
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[1]
 
 
 class Archive:
     """The files of `data/NAME`: in the repository, in a folder of the user's, or downloaded once into a cache.
 
-    The checksums live in the package (`NAME_sha256.txt`, one `file sha256:digest` a line, pooch's format).
+    Args:
+        name: the folder in `data/`.
+        registry: the checksums, a file of the package with one `file sha256:digest` a line (pooch's format).
+        rebuild: the command that makes the files anew, for the errors.
+        folder: where the files are; by default the repository, else a cache.
     """
 
-    def __init__(self, name: str, folder: str | Path | None = None):
+    def __init__(self, name: str, registry: Path, *, rebuild: str, folder: str | Path | None = None):
         self.name = name
-        lines = Path(__file__).with_name(f"{name}_sha256.txt").read_text("utf-8").splitlines()
-        self.registry = dict(line.split(" ") for line in lines)
-        self.rebuild = f"Rebuild it in a clone of the repository: python data/{name}/prepare.py"
+        self.registry = dict(line.split(" ") for line in registry.read_text("utf-8").splitlines())
+        self.rebuild = f"Rebuild it in a clone of the repository: {rebuild}"
         in_repository = REPOSITORY / "data" / name
         if folder is None and in_repository.is_dir():
             folder = in_repository

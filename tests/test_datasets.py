@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import rankbook.datasets as datasets
-from rankbook.datasets.archive import Archive
+from rankbook.archive import Archive
 
 DATA = Path(__file__).parents[1] / "data" / "emoji"
 SPLITS = ("train", "validation", "test")
@@ -228,8 +228,8 @@ def test_outside_a_clone_files_are_downloaded_once(tmp_path, monkeypatch):
         asked.append(url)
         shutil.copy(DATA / url.rsplit("/", 1)[1], output_file)
 
-    monkeypatch.setattr("rankbook.datasets.archive.REPOSITORY", tmp_path / "nothing")
-    monkeypatch.setattr("rankbook.datasets.archive._repository_address", lambda: "https://github.com/rankbook/rankbook")
+    monkeypatch.setattr("rankbook.archive.REPOSITORY", tmp_path / "nothing")
+    monkeypatch.setattr("rankbook.archive._repository_address", lambda: "https://github.com/rankbook/rankbook")
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
     monkeypatch.setattr(pooch.core, "choose_downloader", lambda url, progressbar: serve)
     for _ in range(2):
@@ -242,7 +242,7 @@ def test_outside_a_clone_files_are_downloaded_once(tmp_path, monkeypatch):
 
 
 def test_registry_and_readme_have_the_checksums_of_the_files():
-    registry = Archive("emoji").registry
+    registry = Archive("emoji", Path(datasets.__file__).with_name("emoji_sha256.txt"), rebuild="").registry
     readme = (DATA / "README.md").read_text("utf-8")
     recorded = dict(re.findall(r"^\| `([\w.-]+)` \| [\d,]+ \| `(\w{64})` \|$", readme, re.MULTILINE))
     actual = {file: hashlib.sha256((DATA / file).read_bytes()).hexdigest() for file in registry}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
-from rankbook.datasets.archive import Archive
+from rankbook.archive import Archive
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +19,7 @@ Split = Literal["train", "validation", "test", "all"]
 What = Literal["features", "images", "texts"]
 
 IMAGE_SIZE = 48
+_CHECKSUMS = Path(__file__).with_name("emoji_sha256.txt")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
         if value not in get_args(kind):
             raise ValueError(f"{argument}: expected one of {', '.join(get_args(kind))}; got {value!r}")
 
-    archive = Archive("emoji", folder)
+    archive = Archive("emoji", _CHECKSUMS, rebuild="python data/emoji/prepare.py", folder=folder)
     table = _table(archive)
     levels = _levels(table)
     if what == "features":

@@ -21,6 +21,7 @@ A new figure is one JavaScript file and one class:
 
 from rankbook.live.figure import LiveFigure
 from rankbook.live.hierarchy_strip import HierarchyStrip
+from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
@@ -28,4 +29,14 @@ from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
 
-__all__ = ["HierarchyStrip", "LiveFigure", "MetricGradient", "RankStrip", "RankerGallery", "Staircase", "SupRankStep", "TauGradient"]
+__all__ = [
+    "HierarchyStrip",
+    "LearnedSorters",
+    "LiveFigure",
+    "MetricGradient",
+    "RankStrip",
+    "RankerGallery",
+    "Staircase",
+    "SupRankStep",
+    "TauGradient",
+]

@@ -9,16 +9,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from rankbook.live.modules import CSS, figure_modules, join
 
+# Where no string goes over the end of a line (a test sees to it), what a line begins with is layout.
+_LAYOUT = re.compile(r"^\s*(?://.*\n\s*)*", re.MULTILINE)
+
 
 def bundle() -> str:
-    """The script as text."""
+    """The script as text, without the comment lines and the indentation of its sources."""
     figures = figure_modules()
-    return f'(() => {{\n"use strict";\n{join([*figures, "page"])}\npage.start({{ {", ".join(figures)} }}, {json.dumps(CSS)});\n}})();\n'
+    script = f'"use strict";\n{join([*figures, "page"])}\npage.start({{ {", ".join(figures)} }}, {json.dumps(CSS)});\n'
+    return f"(() => {{\n{_LAYOUT.sub('', script)}}})();\n"
 
 
 def write_bundle(folder: Path) -> Path:

@@ -65,10 +65,19 @@ def check_range(name: str, value: float, low: float, high: float) -> float:
     return value
 
 
-def check_scores(name: str, values: list[float], most: int) -> list[float]:
-    """``values`` if they are 1 to ``most`` scores in [0, 1]; else an error that names the first bad one."""
-    if not 1 <= len(values) <= most:
-        raise ValueError(f"{name}: expected 1 to {most} scores, got {len(values)}")
+def check_scores(name: str, values: list[float], most: int, least: int = 1) -> list[float]:
+    """``values`` if they are ``least`` to ``most`` scores in [0, 1]; else an error that names the first bad one."""
+    if not least <= len(values) <= most:
+        raise ValueError(f"{name}: expected {least} to {most} scores, got {len(values)}")
     for i, value in enumerate(values):
         check_range(f"{name}[{i}]", value, 0, 1)
+    return values
+
+
+def check_relevance(values: list[int], count: int) -> list[int]:
+    """``values`` if they are ``count`` zeros and ones; else an error that names the first bad one."""
+    if bad := [i for i, value in enumerate(values) if value not in (0, 1)]:
+        raise ValueError(f"relevance[{bad[0]}]: expected 0 or 1, got {values[bad[0]]}")
+    if len(values) != count:
+        raise ValueError(f"relevance: expected one value for each of the {count} scores, got {len(values)}")
     return values

@@ -10,7 +10,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.live.figure import LiveFigure, check_range, check_relevance, check_scores
 from rankbook.metrics import average_precision, ndcg, recall_at_k, reciprocal_rank
 from rankbook.ranks import sigmoid_ranks
 
@@ -42,18 +42,11 @@ class MetricGradient(LiveFigure, module="metric_gradient"):
 
     @traitlets.validate("scores")
     def _check_scores(self, proposal: Any) -> list[float]:
-        if len(proposal["value"]) < 2:
-            raise ValueError(f"scores: expected 2 to 8 scores, got {len(proposal['value'])}")
-        return check_scores("scores", proposal["value"], 8)
+        return check_scores("scores", proposal["value"], most=8, least=2)
 
     @traitlets.validate("relevance")
     def _check_relevance(self, proposal: Any) -> list[int]:
-        relevance = proposal["value"]
-        if bad := [i for i, rel in enumerate(relevance) if rel not in (0, 1)]:
-            raise ValueError(f"relevance[{bad[0]}]: expected 0 or 1, got {relevance[bad[0]]}")
-        if len(relevance) != len(self.scores):
-            raise ValueError(f"relevance: expected one value for each of the {len(self.scores)} scores, got {len(relevance)}")
-        return relevance
+        return check_relevance(proposal["value"], len(self.scores))
 
     @traitlets.validate("metric")
     def _check_metric(self, proposal: Any) -> str:

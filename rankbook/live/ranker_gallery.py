@@ -50,9 +50,7 @@ class RankerGallery(LiveFigure, module="ranker_gallery"):
 
     @traitlets.validate("scores")
     def _check_scores(self, proposal: Any) -> list[float]:
-        if len(proposal["value"]) < 2:
-            raise ValueError(f"scores: expected 2 to 8 scores, got {len(proposal['value'])}")
-        return check_scores("scores", proposal["value"], 8)
+        return check_scores("scores", proposal["value"], most=8, least=2)
 
     @traitlets.validate("item")
     def _check_item(self, proposal: Any) -> int:

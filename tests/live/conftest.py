@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("anywidget", reason="live figures need anywidget (the extra `book`)")
 
-from rankbook.live import HierarchyStrip, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient
+from rankbook.live import HierarchyStrip, LearnedSorters, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient
 from rankbook.live.bundle import write_bundle
 from rankbook.live.modules import join
 
-FIGURES = [HierarchyStrip, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient]
+FIGURES = [HierarchyStrip, LearnedSorters, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient]
 
 
 @pytest.fixture(params=FIGURES, ids=lambda figure: figure.__name__)

@@ -20,6 +20,15 @@ def test_the_bundle_is_one_small_classic_script():
     assert script.count("const math = ") == script.count("const ui = ") == 1
 
 
+@pytest.mark.parametrize("path", sorted(modules.FOLDER.glob("*.js")), ids=lambda path: path.name)
+def test_no_string_goes_over_the_end_of_a_line(path):
+    """The bundle drops what a line begins with: comments and indentation. Inside a string that would change the string."""
+    source = path.read_text(encoding="utf-8")
+    assert "/*" not in source
+    for line in source.splitlines():
+        assert line.count("`") % 2 == 0 and not line.endswith("\\"), line
+
+
 def test_every_figure_class_has_a_module_in_the_bundle(figure):
     assert f'data-module="{figure._module}"' in figure._repr_mimebundle_()[0]["text/html"]
     assert figure._module in modules.figure_modules()

@@ -1,24 +1,31 @@
 """The rankers, and what each of them promises. A new ranker joins `RANKERS` and gets the whole suite of test_contract.py."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 
 import rankbook as rb
+from rankbook.sorters.checkpoints import shipped_names
 from rankbook.types import RankFn
+from sorters.models import SMALL, small
 
 
 @dataclass(frozen=True)
 class Ranker:
     name: str
     soft: RankFn  # knob set so that scores from N(0, 1) mix with their neighbors
-    sharp: RankFn | None  # knob so small that scores some 0.1 apart have their exact ranks
+    sharp: RankFn | None  # knob so small that scores some 0.1 apart have their exact ranks; None: an untrained sorter, which has no idea
     ties: str = "average"  # whose exact ranks the sharp ranks are when items tie; "" if neither
     smooth: bool = True  # has the derivative that gradcheck can find
     in_range: bool = True  # 1 <= rank <= n
+    slack: float = 1e-5  # by so many places the ranks may leave this range
+    error: float = 0.0  # so far the sharp ranks may be from the exact ones, mean distance as a share of n
     sums: bool = True  # the ranks of a list sum to n (n + 1) / 2
     equivariant: bool = True  # the order of the items in the input does not matter
+    shift: bool = True  # a number added to all scores changes nothing
+    length: int | None = None  # the only number of items that it takes
     sublist: bool = True  # under `where` the items get the ranks of the list without the others
     knob: str = "tau"  # a float that must be above 0; "" if there is none
     tolerance: float = 1e-5  # for equalities between float32 results
@@ -42,6 +49,49 @@ def _knobs(ranker: RankFn, soft: dict, sharp: dict) -> tuple[RankFn, RankFn]:
 
 def _tau(ranker: RankFn, soft: float, sharp: float = 1e-4, **fixed) -> tuple[RankFn, RankFn]:
     return _knobs(ranker, {"tau": soft, **fixed}, {"tau": sharp, **fixed})
+
+
+def _learned(make: Callable[[], rb.Sorter]) -> RankFn:
+    """A sorter on the device of the scores, with weights in double precision if the scores are."""
+
+    @cache
+    def sorter(dtype: torch.dtype, device: torch.device) -> rb.Sorter:
+        return make().to(device, dtype)
+
+    def ranker(scores, relevance=None, *, where=None):
+        double = getattr(scores, "dtype", None) == torch.float64
+        return sorter(torch.float64 if double else torch.float32, getattr(scores, "device", "cpu"))(scores, relevance, where=where)
+
+    return ranker
+
+
+# What an architecture promises, trained or not. The gradient is that of the ranks at a fixed deviation and fixed widths, which
+# gradcheck does not know: tests/sorters/test_gradients.py compares it with finite differences at that.
+_ANY_ORDER = {"smooth": False, "sums": False, "knob": "", "slack": 0.5, "ties": "", "tolerance": 1e-4}
+_IN_ORDER = {**_ANY_ORDER, "equivariant": False, "sublist": False, "shift": False}
+PROMISES = {
+    "KernelSorter": {**_ANY_ORDER, "sums": True, "ties": "average"},
+    "KnotSorter": _ANY_ORDER,
+    "SetTransformerSorter": _ANY_ORDER,
+    "BiGRUSorter": {**_IN_ORDER, "slack": 1.0, "shift": True},  # n times a sigmoid; the only one of these that standardizes
+    "ConvSorter": {**_IN_ORDER, "slack": 1.0},
+    "BiLSTMSorter": {**_IN_ORDER, "slack": torch.inf},  # an affine map knows no bounds
+    "MLPSorter": {**_IN_ORDER, "slack": torch.inf},
+}
+
+
+def _untrained(architecture: type[rb.Sorter]) -> Ranker:
+    name = architecture.__name__
+    return Ranker(f"untrained-{name}", _learned(partial(small, architecture)), None, length=SMALL[architecture].get("n"), **PROMISES[name])
+
+
+def _shipped(name: str) -> Ranker:
+    """On even grids in random order the error may be 1.5 times what the card says, since the test has only a few lists."""
+    card = rb.sorter_card(name)
+    ranker = _learned(partial(rb.load_sorter, name))
+    length = None if card["n"] == "any" else card["n"]
+    error = 1.5 * card["error_by_kind"]["shuffled grid"]
+    return Ranker(name, ranker, ranker, length=length, error=error, **PROMISES[card["architecture"]])
 
 
 RANKERS = [
@@ -72,4 +122,6 @@ RANKERS = [
         in_range=False,
         sums=False,
     ),
+    *map(_untrained, SMALL),
+    *map(_shipped, shipped_names()),
 ]

@@ -2,6 +2,7 @@
 import { exactRanks } from "./math.js";
 import { RANKERS, reach } from "./rankers.js";
 import { choices, clamp, compact, figure, fixed, handle, html, legendEntry, line, linear, logSlider, panel, pressAnywhere, svg, text, tile, tiles } from "./ui.js";
+import { letter, replaced } from "./strip.js";
 
 const LEFT = 30, RIGHT = 24;
 const TOP = 36, BOTTOM = 270;
@@ -10,7 +11,6 @@ const HEIGHT = STRIP + 52;
 const KNOB = { min: 0.003, max: 3 };
 const GAP = 24;           // between the two columns
 const NAMES = { exact: "exact", sigmoid: "sigmoid", laplace: "Laplace", box: "box", projection: "projection", softsort: "SoftSort", neuralsort: "NeuralSort" };
-const letter = (i) => String.fromCharCode(65 + i);
 
 function build({ root, legend, get, set }) {
   legendEntry(legend, "rb-dot rb-exact", "exact rank");
@@ -27,7 +27,7 @@ function build({ root, legend, get, set }) {
   let x = linear(0, 1, 0, 1);
   const moveTo = (value) => {
     const score = Math.round(clamp(value, 0, 1) * 100) / 100;
-    set({ scores: get("scores").map((old, j) => (j === get("item") ? score : old)) });
+    set({ scores: replaced(get("scores"), get("item"), score) });
   };
   const mover = handle(plot.box, {
     label: "score of the item that moves", min: 0, max: 1, face: letter(get("item")),
