@@ -44,8 +44,8 @@ class LearnedSorters(LiveFigure, module="learned_sorters"):
     An arrow is minus the gradient of the mean rank of the relevant items, SoDeep's loss.
 
     Args:
-        sorters: names of shipped sorters, or a mapping from names to sorters: `KernelSorter`, `KnotSorter`,
-            `SetTransformerSorter` or `BiGRUSorter`. The figure keeps a copy of their weights.
+        sorters: names of shipped sorters, or a mapping from names to sorters: `rankbook.KernelSorter`, `rankbook.KnotSorter`,
+            `rankbook.SetTransformerSorter` or `rankbook.BiGRUSorter`. The figure keeps a copy of their weights.
 
     Traits:
         scores: 2 to 8 numbers in [0, 1].
