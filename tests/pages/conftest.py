@@ -61,7 +61,7 @@ def open_page(browser, site):
     def go(document: str, scheme: str = "http", **options):
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)  # a busy machine loads a page slowly; that is no defect of the page
         page, watch = context.new_page(), Watch(site[scheme])
         watch.follow(page)
         page.goto(f"{site[scheme]}/{document}.html", wait_until="load")
