@@ -124,7 +124,7 @@ def error_by_kind(ranker: RankFn) -> dict[str, float]:
     return {"all": table["error"].mean()} | {kind: by_kind[kind] for kind in dict.fromkeys(KINDS)}
 
 
-def counting(scores: Tensor, relevance=None, *, where=None, step: Step, tau: float, through_spread: bool = False) -> Tensor:
+def counting(scores: Tensor, *, step: Step, tau: float, through_spread: bool = False) -> Tensor:
     """SoDeep's handcrafted sorter with the scores in units of their own deviation; any step function.
 
     ``through_spread``: let the gradient go through the deviation, as autograd does if nobody stops it.
