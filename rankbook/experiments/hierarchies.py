@@ -11,11 +11,9 @@ writes ``hierarchies_tuning.csv`` and ``hierarchies_test.csv`` to data/results. 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +22,7 @@ from torch import nn
 from rankbook.datasets import Emoji, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments import smooth_ap
-from rankbook.experiments.protocol import RESULTS, one_thread, paired_differences, summary
+from rankbook.experiments.protocol import command_line, one_thread
 from rankbook.experiments.smooth_ap import Contender
 from rankbook.losses import SmoothAPLoss, SmoothNDCGLoss, SupConLoss, SupHAPLoss
 from rankbook.losses.graded import level_ap
@@ -87,8 +85,4 @@ main = partial(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go (default: %(default)s)")
-    test = main(parser.parse_args().folder)
-    print(summary(test, METRICS).round(4).to_string(index=False))
-    print(paired_differences(test, METRICS, reference="Smooth-AP").round(4).to_string(index=False))
+    command_line(__doc__, main, METRICS, reference="Smooth-AP")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import os
 import platform
@@ -95,6 +96,15 @@ def paired_differences(
         for name in wide.columns.drop(reference):
             lines.append({by: name, "minus": reference, "metric": metric} | interval(wide[name] - wide[reference], level=level))
     return pd.DataFrame(lines)
+
+
+def command_line(doc: str, run: Callable[[Path], pd.DataFrame], metrics: Sequence[str], *, reference: str) -> None:
+    """Read where the tables go, run, and print the intervals and the differences from the reference."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go (default: %(default)s)")
+    test = run(parser.parse_args().folder)
+    print(summary(test, metrics).round(4).to_string(index=False))
+    print(paired_differences(test, metrics, reference=reference).round(4).to_string(index=False))
 
 
 def interval(values: Sequence[float], *, level: float = 0.95) -> dict[str, float]:

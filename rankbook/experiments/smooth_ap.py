@@ -16,7 +16,6 @@ chosen configurations at half and twice the steps, validation classes: is the tr
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -30,7 +29,7 @@ from torch import Tensor, nn
 from rankbook.datasets import Emoji, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.pairwise import HardTripletLoss, SemiHardTripletLoss, TripletLoss, multi_similarity
-from rankbook.experiments.protocol import RESULTS, complete, grid, one_thread, paired_differences, summary
+from rankbook.experiments.protocol import RESULTS, command_line, complete, grid, one_thread
 from rankbook.losses import SmoothAPLoss, SmoothNDCGLoss, SupConLoss
 from rankbook.training import BalancedBatches, train
 
@@ -193,8 +192,4 @@ def main(
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go (default: %(default)s)")
-    test = main(parser.parse_args().folder)
-    print(summary(test, METRICS).round(4).to_string(index=False))
-    print(paired_differences(test, METRICS, reference="Smooth-AP").round(4).to_string(index=False))
+    command_line(__doc__, main, METRICS, reference="Smooth-AP")

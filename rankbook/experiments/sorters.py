@@ -169,13 +169,15 @@ def measure_front(folder: Path) -> pd.DataFrame:
     return _store(rows, folder / "sorters_front.csv")
 
 
+def compared() -> dict[str, RankFn]:
+    """The shipped sorters, and two counts that nobody trained."""
+    untrained = {"handcrafted, scaled": partial(counting, step=torch.sigmoid, tau=0.02), "own widths": KernelSorter()}
+    return untrained | {name: load_sorter(name) for name in RECIPES}
+
+
 def measure_kinds(folder: Path) -> pd.DataFrame:
     """Rank error for each kind of list of the mixture: table 1, taken apart."""
-    rankers = {
-        "handcrafted, slope 10": partial(sigmoid_ranks, tau=0.1),
-        "handcrafted, scaled": partial(counting, step=torch.sigmoid, tau=0.02),
-        "own widths": KernelSorter(),
-    } | {name: load_sorter(name) for name in RECIPES}
+    rankers = {"handcrafted, slope 10": partial(sigmoid_ranks, tau=0.1)} | compared()
     return _store([{"sorter": name} | error_by_kind(ranker) for name, ranker in rankers.items()], folder / "sorters_kinds.csv")
 
 
@@ -201,12 +203,8 @@ def conditions() -> dict[str, Tensor]:
 
 def measure_generalization(folder: Path) -> pd.DataFrame:
     """Rank error where the training did not go; and how far the ranks move when the input comes in another order."""
-    rankers = {
-        "handcrafted, scaled": partial(counting, step=torch.sigmoid, tau=0.02),
-        "own widths": KernelSorter(),
-    } | {name: load_sorter(name) for name in RECIPES}
     rows = []
-    for name, ranker in tqdm(rankers.items(), desc="generalization", unit="ranker"):
+    for name, ranker in tqdm(compared().items(), desc="generalization", unit="ranker"):
         for condition, scores in conditions().items():
             if getattr(ranker, "length", None) in (None, scores.shape[-1]):
                 rows.append({"sorter": name, "condition": condition, "error": rank_error(ranker, scores, chunk_size=50).mean().item()})
@@ -227,11 +225,7 @@ def measure_gradients(folder: Path) -> pd.DataFrame:
     """Cosine of each sorter's gradient with that of a smooth rank, on lists from N(0, 1)."""
     scores = torch.randn(200, N, generator=torch.Generator().manual_seed(TEST_SEED))
     smooth = partial(sigmoid_ranks, tau=0.1)
-    rankers = {
-        "handcrafted, scaled": partial(counting, step=torch.sigmoid, tau=0.02),
-        "own widths": KernelSorter(),
-    } | {name: load_sorter(name) for name in RECIPES}
-    rows = [{"sorter": name} | interval(gradient_cosine(ranker, smooth, scores).numpy()) for name, ranker in rankers.items()]
+    rows = [{"sorter": name} | interval(gradient_cosine(ranker, smooth, scores).numpy()) for name, ranker in compared().items()]
     return _store(rows, folder / "sorters_gradients.csv")
 
 

@@ -12,14 +12,13 @@ writes ``sup_ap_tuning.csv``, ``sup_ap_steps.csv`` and ``sup_ap_test.csv`` to da
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from rankbook.experiments import smooth_ap
-from rankbook.experiments.protocol import RESULTS, paired_differences, summary
+from rankbook.experiments.protocol import RESULTS, command_line
 from rankbook.experiments.smooth_ap import METRICS, Contender
 from rankbook.losses import SupAPLoss
 
@@ -54,11 +53,11 @@ def against_the_others(results: Path = RESULTS) -> pd.DataFrame:
     return pd.concat([theirs, ours], ignore_index=True)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="where the tables go (default: %(default)s)")
-    folder = parser.parse_args().folder
+def compare(folder: Path = RESULTS) -> pd.DataFrame:
+    """Run what is missing, and put it next to the stored losses."""
     main(folder)
-    test = against_the_others(folder)
-    print(summary(test, METRICS).round(4).to_string(index=False))
-    print(paired_differences(test, METRICS, reference="Smooth-AP").round(4).to_string(index=False))
+    return against_the_others(folder)
+
+
+if __name__ == "__main__":
+    command_line(__doc__, compare, METRICS, reference="Smooth-AP")
