@@ -6,6 +6,7 @@
 import importlib
 from typing import Any
 
+from rankbook import checks
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.losses import *  # noqa: F403
 from rankbook.losses import __all__ as _losses
@@ -43,6 +44,7 @@ __all__ = [
     *_losses,
     *_metrics,
     *_ranks,
+    "checks",
     "evaluate_retrieval",
     "hierarchical_relevance",
     "leave_query_out",

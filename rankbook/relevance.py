@@ -5,19 +5,28 @@ Labels of several levels are ``[b, levels]``, from fine to coarse: column 0 is t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_tensor
+from rankbook.checks import check_count, check_device, check_number, check_tensor, check_where, first, reads_values
+
+#: ``[items]`` or ``[items, levels]``: a tensor of integers, or a list, an array or a column of a table, of integers or strings.
+Labels = Tensor | np.ndarray | Sequence[Any]
+
+_DEEPEST = 64  # levels; a number beyond is a mistake, and would be as many passes
 
 
-def same_label(labels: Tensor, ref_labels: Tensor | None = None) -> Tensor:
+def same_label(labels: Labels, ref_labels: Labels | None = None) -> Tensor:
     r"""Binary relevance: the query and the item share the (finest) label.
 
     .. math:: \mathrm{rel}_{ij} = \mathbb{1}[y_i = y_j]
 
     Args:
-        labels: ``[b]`` or ``[b, levels]``, integers.
+        labels: ``[b]`` or ``[b, levels]``: integers, or strings in a list, an array or a column of a table.
         ref_labels: ``[m]`` or ``[m, levels]`` of the gallery; None: the batch is its own gallery.
 
     Returns: ``[b, m]``, boolean.
@@ -30,7 +39,7 @@ def same_label(labels: Tensor, ref_labels: Tensor | None = None) -> Tensor:
     return labels[:, None, 0] == ref_labels[None, :, 0]
 
 
-def shared_levels(labels: Tensor, ref_labels: Tensor | None = None) -> Tensor:
+def shared_levels(labels: Labels, ref_labels: Labels | None = None) -> Tensor:
     r"""The number of levels that query and item share: 0 for strangers, ``levels`` for the same class.
 
     Args:
@@ -72,10 +81,14 @@ def hierarchical_relevance(
     >>> rb.hierarchical_relevance(torch.tensor([2, 1, 1, 0]))
     tensor([1.0000, 0.2500, 0.2500, 0.0000])
     """
-    check_tensor("levels", levels)
-    if levels.is_floating_point() or (levels < 0).any():
+    levels, alpha = check_tensor("levels", levels), check_number("alpha", alpha)
+    if levels.is_floating_point() or levels.numel() == 0 or (levels < 0).any():
         raise ValueError("levels must be whole numbers >= 0: how many levels query and item share, from rb.shared_levels(labels)")
+    if where is not None:
+        where = check_where(where, levels, name="levels")
     depth = max(1, int(levels.max()))
+    if depth > _DEEPEST:
+        raise ValueError(f"levels must be at most {_DEEPEST}, got {depth}; rb.hierarchical_ap takes any grades as they are")
     relevance = torch.zeros(levels.shape, dtype=dtype, device=levels.device)
     for level in range(1, depth + 1):
         at_level = levels == level if where is None else (levels == level) & where
@@ -87,24 +100,99 @@ def hierarchical_relevance(
 def leave_query_out(size: int, device: torch.device | str | None = None) -> Tensor:
     """The mask of a batch that is its own gallery: every item but the query itself.
 
+    Args:
+        size: of the batch.
+        device: of the mask.
+
     Returns: ``[size, size]``, boolean, False on the diagonal.
 
     >>> rb.leave_query_out(2)
     tensor([[False,  True],
             [ True, False]])
     """
-    return ~torch.eye(size, dtype=torch.bool, device=device)
+    return ~torch.eye(check_count("size", size), dtype=torch.bool, device=device)
 
 
-def check_labels(labels: Tensor, ref_labels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both as int64 [items, levels]: boolean or narrow labels cannot be sorted and searched on every device."""
-    ref_labels = labels if ref_labels is None else ref_labels
-    for name, value in (("labels", labels), ("ref_labels", ref_labels)):
+def check_labels(
+    labels: Labels, ref_labels: Labels | None = None, *, device: torch.device | str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Both as int64 [items, levels], on one device: boolean or narrow labels cannot be sorted and searched on every device.
+
+    Labels that are no tensors (lists, arrays, columns of a table; numbers or strings) become numbers, the two together, so that
+    the same name has the same number; ``device`` says where.
+
+    Raises:
+        ValueError: shapes other than ``[items]`` and ``[items, levels]``, other kinds of values, two devices, another number of levels.
+        ValueError: levels that do not nest: a class has one parent. Multi-hot labels end here.
+    """
+    values = {"labels": labels} | ({} if ref_labels is None else {"ref_labels": ref_labels})
+    tensors = _as_numbers(values, device)
+    for name, value in tensors.items():
         check_tensor(name, value)
-        if value.dim() not in (1, 2) or value.is_floating_point() or value.is_complex():
+        if value.dim() not in (1, 2) or value.is_floating_point():
             raise ValueError(f"{name} must be integers of shape [items] or [items, levels], got {value.dtype} {tuple(value.shape)}")
-        if value.dim() == 2 and value.shape[1] == 0:
-            raise ValueError(f"{name} must have at least one level, got {tuple(value.shape)}")
-    if labels.shape[1:] != ref_labels.shape[1:]:
-        raise ValueError(f"labels {tuple(labels.shape)} and ref_labels {tuple(ref_labels.shape)} must have the same number of levels")
-    return labels.reshape(len(labels), -1).long(), ref_labels.reshape(len(ref_labels), -1).long()
+        if 0 in value.shape:
+            raise ValueError(f"{name} must have at least one item and one level, got {tuple(value.shape)}")
+    ours = tensors["labels"]
+    theirs = tensors.get("ref_labels", ours)
+    check_device("ref_labels", theirs, "labels", ours)
+    if ours.shape[1:] != theirs.shape[1:]:
+        raise ValueError(f"labels {tuple(ours.shape)} and ref_labels {tuple(theirs.shape)} must have the same number of levels")
+    same = theirs is ours
+    ours = ours.reshape(len(ours), -1).long()
+    theirs = ours if same else theirs.reshape(len(theirs), -1).long()
+    if ours.shape[1] > 1 and reads_values(ours, theirs):
+        _check_nesting(ours if same else torch.cat([ours, theirs]))
+    return ours, theirs
+
+
+def _check_nesting(labels: Tensor) -> None:
+    """Raise if a label occurs under two parents."""
+    for level in range(labels.shape[1] - 1):
+        child, order = labels[:, level].sort(stable=True)
+        parent = labels[order, level + 1]
+        torn = (child[1:] == child[:-1]) & (parent[1:] != parent[:-1])
+        if torn.any():
+            (at,) = first(torn)
+            raise ValueError(
+                f"labels must be nested levels, fine to coarse: label {child[at].item()} of column {level} stands "
+                f"under {parent[at].item()} and {parent[at + 1].item()} of column {level + 1}. If fine labels start anew in each "
+                "parent, join them: fine + coarse * (fine.max() + 1). If labels are multi-hot, an item has several: relevance = "
+                "labels @ ref_labels.T > 0, and rb.as_loss(metric, ranker)(embeddings @ ref_embeddings.T, relevance)"
+            )
+
+
+def _as_numbers(values: Mapping[str, Labels], device: torch.device | str | None) -> dict[str, Tensor]:
+    """Tensors stay; whatever else holds numbers or strings becomes int64."""
+    if all(isinstance(value, Tensor) for value in values.values()):
+        return dict(values)
+    arrays = {name: _as_array(name, value) for name, value in values.items()}
+    if all(array.dtype.kind in "iub" for array in arrays.values()):
+        return {
+            name: values[name] if isinstance(values[name], Tensor) else torch.tensor(array.astype(np.int64), device=device)
+            for name, array in arrays.items()
+        }
+    if any(isinstance(value, Tensor) for value in values.values()) or len({array.shape[1:] for array in arrays.values()}) > 1:
+        raise ValueError("labels and ref_labels must be of one kind: both strings, or both integers, with the same number of levels")
+    together = np.concatenate(list(arrays.values()))
+    columns = together.reshape(len(together), -1).T
+    codes = np.stack([np.unique(column, return_inverse=True)[1].reshape(-1) for column in columns], axis=1).reshape(together.shape)
+    parts = np.split(codes, np.cumsum([len(array) for array in arrays.values()])[:-1])
+    return {name: torch.tensor(part, dtype=torch.int64, device=device) for name, part in zip(arrays, parts, strict=True)}
+
+
+def _as_array(name: str, value: Labels) -> np.ndarray:
+    if isinstance(value, Tensor):
+        return value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):  # ragged
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind == "O" and array.size and all(isinstance(one, str) for one in array.flat):
+        array = array.astype(str)
+    if array.dtype.kind not in "iubU" or array.ndim not in (1, 2):
+        raise TypeError(
+            f"{name} must be integers or strings of shape [items] or [items, levels], got {type(value).__name__} "
+            f"of {array.dtype} {array.shape}; try pandas.factorize({name})[0]"
+        )
+    return array

@@ -17,16 +17,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 REPOSITORY = PROJECT["urls"]["Repository"]
 
 # The core, from the ground up: each part may import those before it, and of other people's code only torch and numpy.
-CORE = ["checks", "types", "relevance", "ranks", "metrics", "losses", "evaluation", "scale"]
+CORE = ["checks", "precision", "types", "relevance", "ranks", "metrics", "retrieval", "losses", "evaluation", "scale"]
 # The rest, and what each part may import of ours.
 ABOVE = {
-    "archive": set(),
-    "datasets": {"archive", "checks", "types", "relevance"},
+    "files": set(),
+    "archive": {"files"},
+    "datasets": {"archive", "files", "checks", "types", "relevance"},
     "viz": {"checks", "types", "ranks", "metrics"},
-    "live": {"checks", "types", "relevance", "ranks", "metrics", "sorters"},
-    "training": {*CORE, "datasets"},
-    "sorters": {"archive", "checks", "types", "ranks", "training"},
-    "experiments": {*CORE, "archive", "sorters", "datasets", "training"},
+    "live": {"checks", "files", "types", "relevance", "ranks", "metrics", "sorters"},
+    "training": {*CORE, "files", "datasets"},
+    "sorters": {"archive", "files", "checks", "precision", "types", "ranks", "training"},
+    "statistics": set(),
+    "experiments": {*CORE, "archive", "files", "statistics", "sorters", "datasets", "training"},
 }
 MAY_IMPORT = {part: set(CORE[:i]) for i, part in enumerate(CORE)} | ABOVE
 

@@ -1,0 +1,85 @@
+"""The same numbers whatever mode torch is in: no autocast inside, float64 only where the device has it, one derivative or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a function without autocast on the device of its first tensor: ranks need the digits that half precision drops.
+
+    For ``forward`` and ``backward`` of a ``torch.autograd.Function`` too; tensors are looked for among the arguments.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        device = next((arg.device.type for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)), None)
+        if device is None or not _autocasts(device):
+            return function(*args, **kwargs)
+        with torch.autocast(device, enabled=False):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def wide(device: torch.device) -> torch.dtype:
+    """The dtype for running sums: float64, or float32 on a device that has no float64."""
+    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
+
+
+#: Devices whose tensors cannot be float64.
+_WITHOUT_FLOAT64 = {"mps"}
+
+
+def _autocasts(device: str) -> bool:
+    try:
+        return torch.is_autocast_enabled(device)
+    except RuntimeError:  # a device that has no autocast, such as meta
+        return False
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """For a ``backward`` by hand: its gradient has no derivative, and to ask for one is an error, never a silent 0.
+
+    torch's decorator of the same name detaches the gradient in silence when the incoming gradient needs none: a gradient
+    penalty would then train on nothing.
+    """
+
+    @wraps(backward)
+    def call(ctx: Any, *grads: Tensor) -> Any:
+        wanted = torch.is_grad_enabled()  # create_graph=True
+        with torch.no_grad():
+            results = backward(ctx, *grads)
+        if not wanted:
+            return results
+        tie = _needs_gradient(ctx, grads)
+        if not isinstance(results, tuple):
+            return _NoSecondDerivative.apply(results, tie)
+        return tuple(_NoSecondDerivative.apply(one, tie) if isinstance(one, Tensor) else one for one in results)
+
+    return call
+
+
+def _needs_gradient(ctx: Any, grads: tuple[Tensor, ...]) -> Tensor:
+    """A tensor that needs a gradient: what came in, what was saved, or a stand-in."""
+    found = (tensor for tensor in (*grads, *ctx.saved_tensors) if isinstance(tensor, Tensor) and tensor.requires_grad)
+    return next(found, torch.ones((), requires_grad=True))
+
+
+class _NoSecondDerivative(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, tie: Tensor) -> Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> Any:
+        raise NotImplementedError(
+            "rankbook's ranks and losses are differentiable once: their gradient is computed by hand and has no derivative. "
+            "For a gradient penalty or a Hessian take a ranker of plain operations, such as rb.neuralsort_ranks or rb.softsort_ranks, "
+            "with rb.as_loss"
+        )
