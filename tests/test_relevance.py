@@ -1,5 +1,7 @@
 """Labels and trees of labels to relevance; the mask of the query."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -90,11 +92,65 @@ def test_labels_of_any_whole_dtype(dtype):
         (torch.zeros(2, 2, 2, dtype=torch.int64), None, ValueError, r"^labels must be integers of shape"),
         (torch.arange(3), torch.rand(3), ValueError, r"^ref_labels must be integers"),
         (torch.zeros(3, 2, dtype=torch.int64), torch.arange(3), ValueError, r"labels \(3, 2\) and ref_labels \(3,\).* number of levels"),
-        (torch.zeros(3, 0, dtype=torch.int64), None, ValueError, r"labels must have at least one level, got \(3, 0\)"),
-        ([0, 1], None, TypeError, r"^labels must be a torch.Tensor, got list"),
-        (torch.arange(3), [0, 1], TypeError, r"^ref_labels must be a torch.Tensor, got list"),
+        (torch.zeros(3, 0, dtype=torch.int64), None, ValueError, r"labels must have at least one item and one level, got \(3, 0\)"),
+        (torch.zeros(0, dtype=torch.int64), None, ValueError, r"labels must have at least one item and one level, got \(0,\)"),
+        ([0.5, 1.5], None, TypeError, r"^labels must be integers or strings .*, got list of float64 \(2,\); try pandas.factorize"),
+        ([[0], [0, 1]], None, TypeError, r"^labels must be integers or strings"),
+        (["a", None], None, TypeError, r"^labels must be integers or strings"),
+        ("ab", None, TypeError, r"^labels must be integers or strings"),
+        (torch.arange(3), ["a", "b"], ValueError, r"labels and ref_labels must be of one kind"),
+        (torch.arange(3), torch.arange(3, device="meta"), ValueError, r"^ref_labels must be on the device of labels, cpu, got meta"),
+        (torch.arange(3).to_sparse(), None, TypeError, r"^labels must be a dense \(strided\) tensor, got a sparse_coo one"),
     ],
 )
 def test_bad_labels(function, labels, ref_labels, error, message):
     with pytest.raises(error, match=message):
         function(labels, ref_labels)
+
+
+NAMES = ["cat", "dog", "cat", "owl"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [NAMES, tuple(NAMES), np.array(NAMES), pd.Series(NAMES, index=range(7, 11)), pd.Series(NAMES, dtype="category"), [3, 5, 3, 1]],
+    ids=["list", "tuple", "array", "column after a filter", "categories", "numbers"],
+)
+def test_labels_that_are_no_tensors(labels):
+    expected = rb.same_label(torch.tensor([0, 1, 0, 2]))
+    assert torch.equal(rb.same_label(labels), expected)
+    assert torch.equal(rb.same_label(labels, labels[1:]), expected[:, 1:])
+
+
+def test_names_of_two_lists_are_the_same_names():
+    assert rb.same_label(["b", "c"], ["a", "b", "c"]).tolist() == [[False, True, False], [False, False, True]]
+    assert rb.same_label([0, 1], torch.tensor([1, 0])).tolist() == [[False, True], [True, False]]
+
+
+def test_levels_of_names():
+    levels = [["cat", "animal"], ["dog", "animal"], ["oak", "plant"]]
+    assert rb.shared_levels(levels).tolist() == [[2, 1, 0], [1, 2, 0], [0, 0, 2]]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]], [[0, 0], [1, 0], [0, 1], [1, 1]], torch.eye(4, dtype=torch.int64)],
+    ids=["multi-hot", "anew in each parent", "one-hot"],
+)
+def test_columns_that_are_no_levels_are_refused(labels):
+    labels = torch.as_tensor(labels)
+    for function in (rb.same_label, rb.shared_levels):
+        with pytest.raises(ValueError, match=r"labels must be nested levels, fine to coarse: label . of column 0 stands under .*multi-hot"):
+            function(labels)
+
+
+def test_levels_must_nest_across_the_reference_set():
+    with pytest.raises(ValueError, match="nested levels"):
+        rb.same_label(torch.tensor([[0, 0]]), torch.tensor([[0, 1]]))
+    with rb.checks.off():
+        assert rb.same_label(torch.tensor([[0, 0]]), torch.tensor([[0, 1]])).item()
+
+
+def test_levels_deeper_than_any_tree_are_refused_at_once():
+    with pytest.raises(ValueError, match="levels must be at most 64"):
+        rb.hierarchical_relevance(torch.tensor([10**8, 0]))
