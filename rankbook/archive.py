@@ -1,55 +1,85 @@
-"""Finds the files of a folder of `data/`, and refuses any whose checksum is not the recorded one."""
+"""Where the project's data are, in a clone and in an installed package, and that they are the bytes that were recorded."""
 
-import hashlib
-from importlib import metadata
+from __future__ import annotations
+
+import os
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+from rankbook.files import sha256
+
+PACKAGE = Path(__file__).parent
+REPOSITORY = PACKAGE.parent
+_REINSTALL = "install rankbook anew (pip install --force-reinstall --no-deps, and where it came from)"
+
+
+def asset(path: str) -> Path:
+    """The place of a file or folder of ``data/``, the same way in a clone, an editable install and an installed wheel.
+
+    A wheel carries the whole of ``data/`` inside the package (setup.py says so), so that nothing is ever downloaded.
+
+    Args:
+        path: within ``data/``, with forward slashes, such as ``"results/bench.csv"``.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder; the message says how to get it back.
+
+    >>> from rankbook.archive import asset
+    >>> asset("results/bench.csv").name
+    'bench.csv'
+    """
+    place = _data() / path
+    if not place.exists():
+        beside = ", ".join(sorted(one.name for one in place.parent.iterdir())) if place.parent.is_dir() else "no such folder"
+        raise FileNotFoundError(f"{place} is missing (beside it: {beside}); if it was there, {_remedy(path)}")
+    return place
 
 
 class Archive:
-    """The files of `data/NAME`: in the repository, in a folder of the user's, or downloaded once into a cache.
+    """The files of one folder of ``data/``, each refused unless its checksum is the recorded one.
 
     Args:
-        name: the folder in `data/`.
-        registry: the checksums, a file of the package with one `file sha256:digest` a line (pooch's format).
-        rebuild: the command that makes the files anew, for the errors.
-        folder: where the files are; by default the repository, else a cache.
+        name: the folder in ``data/``.
+        registry: the checksums, a file of the package with one ``file sha256:digest`` a line.
+        rebuild: the command that makes the files anew in a clone, for the errors.
+        folder: another copy of the files; None: those that came with the package.
     """
 
-    def __init__(self, name: str, registry: Path, *, rebuild: str, folder: str | Path | None = None):
+    def __init__(self, name: str, registry: Path, *, rebuild: str, folder: str | os.PathLike[str] | None = None):
+        if not isinstance(folder, (str, os.PathLike, type(None))):
+            raise TypeError(f"folder must be a path, such as 'copies/{name}', got {type(folder).__name__}")
         self.name = name
         self.registry = dict(line.split(" ") for line in registry.read_text("utf-8").splitlines())
-        self.rebuild = f"Rebuild it in a clone of the repository: {rebuild}"
-        in_repository = REPOSITORY / "data" / name
-        if folder is None and in_repository.is_dir():
-            folder = in_repository
-        self.folder = None if folder is None else Path(folder)
+        self.rebuild = rebuild
+        self.ours = folder is None
+        self.folder = _data() / name if folder is None else Path(folder)
 
     def read(self, file: str) -> bytes:
-        """The bytes of one file, checked at every call: hashing the whole emoji set takes some hundredths of a second."""
-        path = self._download(file) if self.folder is None else self.folder / file
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; expected a file with {self.registry[file]}. {self.rebuild}")
-        content = path.read_bytes()
-        found = "sha256:" + hashlib.sha256(content).hexdigest()
-        if found != self.registry[file]:
-            raise ValueError(f"{path} is damaged: expected {self.registry[file]}, found {found}. {self.rebuild}")
+        """The bytes of one file, checked at every call: hashing the whole emoji set takes some hundredths of a second.
+
+        Raises:
+            OSError: the file is missing or cannot be read; FileNotFoundError and its kin.
+            ValueError: it is not the recorded one. Both name the file and the way out.
+        """
+        path, expected = self.folder / file, self.registry[file]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            what = f"cannot be read ({error.strerror})" if path.exists() else "is missing"
+            raise type(error)(f"{path} {what}; expected a file with {expected}. {self._way_out(file)}") from error
+        if sha256(content) != expected:
+            raise ValueError(f"{path} is damaged: expected {expected}, found {sha256(content)}. {self._way_out(file)}")
         return content
 
-    def _download(self, file: str) -> Path:
-        import pooch  # not needed by those who work in a clone
-
-        cache = pooch.create(
-            path=pooch.os_cache("rankbook") / self.name,
-            # The archive is frozen: another set would get another folder, so `main` always serves these bytes.
-            base_url=f"{_repository_address()}/raw/main/data/{self.name}/",
-            registry=self.registry,
-        )
-        return Path(cache.fetch(file))
+    def _way_out(self, file: str) -> str:
+        first = _remedy(f"{self.name}/{file}") if self.ours else "leave out folder= for the files that came with rankbook"
+        return f"{first[0].upper()}{first[1:]}, or rebuild it in a clone of the repository: {self.rebuild}"
 
 
-def _repository_address() -> str:
-    """The address that pyproject.toml gives, in whose installed copy each line reads `Label, address`."""
-    urls = dict(url.split(", ", 1) for url in metadata.metadata("rankbook").get_all("Project-URL"))
-    return urls["Repository"].removesuffix("/")
+def _data() -> Path:
+    """Inside the package in a wheel; beside it in a clone, which an editable install imports from."""
+    shipped = PACKAGE / "data"
+    return shipped if shipped.is_dir() else REPOSITORY / "data"
+
+
+def _remedy(path: str) -> str:
+    return _REINSTALL if _data().parent == PACKAGE else f"restore it (git checkout -- data/{path})"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from rankbook.datasets import Emoji
+from rankbook.datasets import Samples
 from rankbook.experiments import smooth_ap
 from rankbook.experiments.protocol import complete, grid, interval, one_thread, paired_differences, summary
 
@@ -103,7 +103,7 @@ def small():
     def split(classes, first):
         y = torch.arange(classes).repeat_interleave(5)
         x = torch.randn(classes, 32, generator=g)[y] + 1.5 * torch.randn(len(y), 32, generator=g)
-        return Emoji(torch.nn.functional.normalize(x, dim=1), y + first, (y + first)[:, None], pd.DataFrame())
+        return Samples(torch.nn.functional.normalize(x, dim=1), y + first, (y + first)[:, None])
 
     return {"train": split(60, 0), "validation": split(20, 60), "test": split(20, 80)}
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from rankbook.datasets import Emoji
+from rankbook.datasets import Samples
 from rankbook.experiments import hierarchies, smooth_ap
 
 RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
@@ -22,7 +22,7 @@ def small():
         y = torch.arange(classes).repeat_interleave(5)
         x = torch.randn(classes, 16, generator=g)[y] + torch.randn(len(y), 16, generator=g)
         levels = torch.stack([y + first, y // 2, y // 4], dim=1)
-        return Emoji(torch.nn.functional.normalize(x, dim=1), levels[:, 0].clone(), levels, pd.DataFrame())
+        return Samples(torch.nn.functional.normalize(x, dim=1), levels[:, 0].clone(), levels)
 
     return {"train": split(40, 0), "validation": split(12, 40), "test": split(12, 52)}
 
@@ -76,7 +76,7 @@ def test_a_loss_on_the_class_does_not_see_the_tree(small):
     data = small["train"]
     blind = smooth_ap.fit("Smooth-AP", data=data, **options).linear.weight
     assert torch.equal(hierarchies.fit("Smooth-AP", data=data, **options).linear.weight, blind)
-    flat = Emoji(data.inputs, data.labels, data.levels[:, [0, 0, 0]], data.table)
+    flat = Samples(data.inputs, data.labels, data.levels[:, [0, 0, 0]], data.table)
     assert not torch.equal(*(hierarchies.fit("SupH-AP", data=d, **options).linear.weight for d in (data, flat)))
 
 

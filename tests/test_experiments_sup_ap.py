@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from rankbook.datasets import Emoji
+from rankbook.datasets import Samples
 from rankbook.experiments import smooth_ap, sup_ap
 
 RESULTS = Path(__file__).resolve().parents[1] / "data" / "results"
@@ -20,7 +20,7 @@ def small():
     def split(classes, first):
         y = torch.arange(classes).repeat_interleave(5)
         x = torch.randn(classes, 16, generator=g)[y] + torch.randn(len(y), 16, generator=g)
-        return Emoji(torch.nn.functional.normalize(x, dim=1), y + first, (y + first)[:, None], pd.DataFrame())
+        return Samples(torch.nn.functional.normalize(x, dim=1), y + first, (y + first)[:, None])
 
     return {"train": split(40, 0), "validation": split(12, 40), "test": split(12, 52)}
 

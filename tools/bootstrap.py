@@ -51,7 +51,7 @@ def venv_python():
 def fingerprint():
     """Of everything that decides what is installed: the pins, our own metadata, the interpreter."""
     digest = hashlib.sha256(sys.version.encode())
-    for name in ("requirements.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "pyproject.toml", "setup.py"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
-"""Data sets: the bundled emoji, each drawn by several designers."""
+"""Data sets as `Samples`: the bundled emoji, each drawn by several designers."""
 
-from rankbook.datasets.emoji import Emoji, emoji
+from rankbook.datasets.emoji import emoji
+from rankbook.datasets.samples import Samples
 
-__all__ = ["Emoji", "emoji"]
+__all__ = ["Samples", "emoji"]

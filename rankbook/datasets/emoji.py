@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -11,6 +10,8 @@ import torch
 from torch import Tensor
 
 from rankbook.archive import Archive
+from rankbook.checks import check_choice
+from rankbook.datasets.samples import Samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,27 +23,12 @@ IMAGE_SIZE = 48
 _CHECKSUMS = Path(__file__).with_name("emoji_sha256.txt")
 
 
-@dataclass(frozen=True)
-class Emoji:
-    """A split of the emoji set. Row i of every field is about the same drawing (of texts: about the same class).
-
-    inputs: features float32 [N, 512] of length 1, images uint8 [N, 3, 48, 48], or texts float32 [C, 384] of length 1
-    labels: class indices, int64 [N]; a class has the same index in every split
-    levels: indices of class, subgroup and group, int64 [N, 3], from fine to coarse
-    table: a row's class, emoji, name, keywords, subgroup, group, family, split; of a drawing also style and license
-    """
-
-    inputs: Tensor
-    labels: Tensor
-    levels: Tensor
-    table: pd.DataFrame
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def emoji(split: Split = "all", what: What = "features", *, folder: str | Path | None = None) -> Emoji:
+def emoji(split: Split = "all", what: What = "features", *, folder: str | Path | None = None) -> Samples:
     """Load the features, images or texts of one split of the emoji classes.
+
+    Row i of the `Samples` is about one drawing (of texts: about one class). Inputs are features float32 [n, 512] of length 1,
+    images uint8 [n, 3, 48, 48], or texts float32 [n, 384] of length 1. The levels are class, subgroup and group, the table has
+    class, emoji, name, keywords, subgroup, group, family and split, and of a drawing also style and license.
 
     The splits are disjoint in classes (about 50, 15 and 35 %, stratified by group), as in retrieval benchmarks: a
     model is judged on classes that it never saw. Every class has at least three drawings, so every query has a
@@ -52,19 +38,20 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
         split: ``"train"``, ``"validation"``, ``"test"`` or ``"all"``.
         what: ``"features"`` (frozen EfficientNet-Lite0), ``"images"`` (pixels) or ``"texts"`` (frozen MiniLM of name and
             keywords, one row for each class).
-        folder: another copy of the archive; by default the repository's, else a cache filled by one download.
+        folder: another copy of the files; None: those that came with the package.
 
     Raises:
-        FileNotFoundError, ValueError: a file is missing or damaged; the message says how to rebuild it.
+        ValueError: another split or kind; a damaged file.
+        FileNotFoundError, or another OSError: a file that cannot be read. The message names it and says how to get it back.
+
+    Cost: under a second.
 
     >>> train = rb.datasets.emoji("train")
     >>> len(train) == len(train.inputs) == len(train.table)
     True
     """
-    for argument, value, kind in (("split", split, Split), ("what", what, What)):
-        if value not in get_args(kind):
-            raise ValueError(f"{argument}: expected one of {', '.join(get_args(kind))}; got {value!r}")
-
+    check_choice("split", split, get_args(Split))
+    check_choice("what", what, get_args(What))
     archive = Archive("emoji", _CHECKSUMS, rebuild="python data/emoji/prepare.py", folder=folder)
     table = _table(archive)
     levels = _levels(table)
@@ -78,10 +65,8 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
         levels = levels[torch.tensor(classes.index)]
         table = classes.drop(columns=["image", "style", "icon", "license"]).reset_index(drop=True)
 
-    if split != "all":
-        rows = torch.tensor(table.index[table["split"] == split])
-        inputs, levels, table = inputs[rows], levels[rows], table.iloc[rows.numpy()].reset_index(drop=True)
-    return Emoji(inputs, levels[:, 0].clone(), levels, table)
+    data = Samples(inputs, levels[:, 0].clone(), levels, table)
+    return data if split == "all" else data[table["split"] == split]
 
 
 def _table(archive: Archive) -> pd.DataFrame:

@@ -12,14 +12,14 @@ writes ``hierarchies_tuning.csv`` and ``hierarchies_test.csv`` to data/results. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import nn
 
-from rankbook.datasets import Emoji, emoji
+from rankbook.datasets import Samples, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments import smooth_ap
 from rankbook.experiments.protocol import command_line, one_thread
@@ -52,13 +52,13 @@ LOSSES: dict[str, Contender] = {
 }
 
 
-def fit(loss: str, *, data: Emoji | None = None, losses: Mapping[str, Contender] = LOSSES, **options: Any) -> smooth_ap.Head:
+def fit(loss: str, *, data: Samples | None = None, losses: Mapping[str, Contender] = LOSSES, **options: Any) -> smooth_ap.Head:
     """`smooth_ap.fit` with all three levels in the batch; a loss on the class reads the first alone."""
     data = emoji("train") if data is None else data
-    return smooth_ap.fit(loss, data=replace(data, labels=data.levels), losses=losses, **options)
+    return smooth_ap.fit(loss, data=SimpleNamespace(inputs=data.inputs, labels=data.levels), losses=losses, **options)
 
 
-def evaluate(model: nn.Module, data: Emoji) -> dict[str, float]:
+def evaluate(model: nn.Module, data: Samples) -> dict[str, float]:
     """R@1 and AP on the class, H-AP and NDCG on three levels. ``torch.nn.Identity()`` stands for the frozen features."""
     with one_thread(), torch.no_grad():
         embeddings = model(data.inputs)

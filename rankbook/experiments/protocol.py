@@ -17,8 +17,10 @@ import torch
 from scipy import stats
 from tqdm.auto import tqdm
 
-#: Stored tables of the repository; an installed package without the repository has none.
-RESULTS = Path(__file__).parents[2] / "data" / "results"
+from rankbook.archive import asset
+
+#: The stored tables.
+RESULTS = asset("results")
 
 
 def grid(**knobs: Sequence[Any]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from rankbook.datasets import Emoji, emoji
+from rankbook.datasets import Samples, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.pairwise import HardTripletLoss, SemiHardTripletLoss, TripletLoss, multi_similarity
 from rankbook.experiments.protocol import RESULTS, command_line, complete, grid, one_thread
@@ -81,7 +81,7 @@ def fit(
     lr: float,
     seed: int,
     steps: int = STEPS,
-    data: Emoji | None = None,
+    data: Samples | None = None,
     losses: Mapping[str, Contender] = LOSSES,
 ) -> Head:
     """Train a head with one loss; the same call gives the same head.
@@ -108,7 +108,7 @@ def fit(
     return head
 
 
-def evaluate(model: nn.Module, data: Emoji) -> dict[str, float]:
+def evaluate(model: nn.Module, data: Samples) -> dict[str, float]:
     """The metrics of the table. ``torch.nn.Identity()`` stands for the frozen features."""
     with one_thread(), torch.no_grad():
         return evaluate_retrieval(model(data.inputs), data.labels)
@@ -122,10 +122,10 @@ def run(
     seed: int,
     steps: int,
     split: str,
-    data: Mapping[str, Emoji] | None = None,
+    data: Mapping[str, Samples] | None = None,
     losses: Mapping[str, Contender] = LOSSES,
     fit: Callable[..., nn.Module] = fit,
-    evaluate: Callable[[nn.Module, Emoji], dict[str, float]] = evaluate,
+    evaluate: Callable[[nn.Module, Samples], dict[str, float]] = evaluate,
 ) -> dict[str, Any]:
     """One line of a table: train, then evaluate on the classes of ``split``, which training has not seen."""
     start = time.process_time()
@@ -157,7 +157,7 @@ def main(
     budgets: Sequence[float] = BUDGETS,
     tuning_seeds: Sequence[int] = TUNING_SEEDS,
     test_seeds: Sequence[int] = TEST_SEEDS,
-    data: Mapping[str, Emoji] | None = None,
+    data: Mapping[str, Samples] | None = None,
     name: str = "smooth_ap",
     losses: Mapping[str, Contender] = LOSSES,
     learning_rates: Sequence[float] = LEARNING_RATES,

@@ -179,24 +179,6 @@ def test_damaged_shipped_file_is_refused_with_the_remedy(elsewhere, file):
         rb.load_sorter("kernel")
 
 
-def test_outside_a_clone_a_sorter_is_downloaded_once(tmp_path, monkeypatch):
-    pooch = pytest.importorskip("pooch")
-    asked = []
-
-    def serve(url, output_file, _):
-        asked.append(url)
-        shutil.copy(SHIPPED / Path(*url.split("/")[-2:]), output_file)
-
-    monkeypatch.setattr("rankbook.archive.REPOSITORY", tmp_path / "nothing")
-    monkeypatch.setattr("rankbook.archive._repository_address", lambda: "https://github.com/rankbook/rankbook")
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
-    monkeypatch.setattr(pooch.core, "choose_downloader", lambda url, progressbar: serve)
-    for _ in range(2):
-        assert rb.load_sorter("kernel")(torch.randn(5)).shape == (5,)
-    base = "https://github.com/rankbook/rankbook/raw/main/data/sorters/kernel/"
-    assert asked == [base + "card.json", base + "weights.safetensors"]
-
-
 def test_registry_has_every_file_and_its_hash():
     files = sorted(path for path in SHIPPED.rglob("*") if path.is_file() and path.name != "README.md")
     actual = {path.relative_to(SHIPPED).as_posix(): f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files}

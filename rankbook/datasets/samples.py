@@ -1,0 +1,112 @@
+"""The one type that every loader returns: inputs, labels, levels and a table, row by row about the same things."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rankbook.checks import check_tensor
+from rankbook.relevance import check_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Samples:
+    r"""Labeled samples. Row i of every field is about the same sample.
+
+    Args:
+        inputs: ``[n, ...]``; or your own container of length n that an index tensor selects from, as for `rankbook.BalancedBatches`.
+        labels: ``[n]``, int64, the class of each sample: the same number means the same class in every split.
+        levels: ``[n, levels]``, int64, the class and its ancestors, from fine to coarse; column 0 is ``labels``, and each class
+            has one parent. None: ``labels`` alone, a single level.
+        table: one row for each sample, with whatever else is known. None: nothing is.
+
+    Indexed by a slice, a tensor, an array, a list or a column of truth values (``data[data.table["style"] == "noto"]``), it gives
+    the Samples of those rows, in that order; the table is numbered anew. Memory: a copy of those rows.
+
+    Raises:
+        TypeError: labels or levels that are no tensors, a table that is no DataFrame, an index that is one number.
+        ValueError: fields of different length, labels that are not column 0 of the levels, levels that do not nest, no sample at all.
+        IndexError: a row that is not there.
+
+    >>> data = rb.datasets.Samples(torch.eye(3), torch.tensor([0, 0, 1]), torch.tensor([[0, 5], [0, 5], [1, 5]]))
+    >>> data
+    Samples(3 of 2 classes, inputs float32 [3, 3], 2 levels)
+    >>> data[data.labels == 0].inputs.shape
+    torch.Size([2, 3])
+    """
+
+    inputs: Tensor | Any
+    labels: Tensor
+    levels: Tensor | None = None
+    table: pd.DataFrame | None = None
+
+    def __post_init__(self):
+        import pandas as pd
+
+        labels = _integers("labels", self.labels, 1)
+        if len(labels) == 0:
+            raise ValueError("labels must have at least one sample, got none; does the split or the mask select anything?")
+        levels = labels[:, None] if self.levels is None else _integers("levels", self.levels, 2)
+        table = pd.DataFrame(index=range(len(labels))) if self.table is None else self.table
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(f"table must be a pandas.DataFrame with one row for each sample, got {type(table).__name__}")
+        for name, field in {"inputs": self.inputs, "levels": levels, "table": table}.items():
+            if len(field) != len(labels):
+                raise ValueError(f"{name} must have one row for each of the {len(labels)} labels, got {len(field)}")
+        check_labels(levels)
+        if not torch.equal(levels[:, 0], labels):
+            raise ValueError("levels must run from fine to coarse, and column 0 be the labels; try levels.flip(1) or labels=levels[:, 0]")
+        for name, value in {"labels": labels, "levels": levels, "table": table}.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice | Tensor | np.ndarray | Sequence[int] | pd.Series) -> Samples:
+        rows = self._numbers(rows)
+        table = self.table.iloc[rows.numpy()].reset_index(drop=True)
+        return Samples(self.inputs[rows], self.labels[rows], self.levels[rows], table)
+
+    def __repr__(self) -> str:
+        inputs = type(self.inputs).__name__
+        if isinstance(self.inputs, Tensor):
+            inputs = f"{str(self.inputs.dtype).removeprefix('torch.')} {list(self.inputs.shape)}"
+        depth = self.levels.shape[1]
+        return f"Samples({len(self)} of {len(self.labels.unique())} classes, inputs {inputs}, {depth} level{'s' * (depth > 1)})"
+
+    def _numbers(self, rows: Any) -> Tensor:
+        """The rows as int64 on the CPU, where the table is."""
+        n = len(self)
+        if isinstance(rows, slice):
+            rows = range(*rows.indices(n))
+        rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
+        if rows.ndim != 1 or (rows.dtype.kind not in "iub" and len(rows)):
+            raise TypeError(
+                "rows must be a slice, a list or tensor [m] of row numbers, or a mask [n], "
+                f"got {rows.dtype} {list(rows.shape)}; one sample is data[i : i + 1]"
+            )
+        if rows.dtype == bool:
+            if len(rows) != n:
+                raise IndexError(f"a mask must have one entry for each of the {n} samples, got {len(rows)}")
+            rows = rows.nonzero()[0]
+        beyond = (rows < -n) | (rows >= n)
+        if beyond.any():
+            raise IndexError(f"row {rows[beyond][0]} is not there; rows go from 0 to {n - 1}, or back from -1 to {-n}")
+        return torch.tensor(rows.astype(np.int64) % n)
+
+
+def _integers(name: str, value: Tensor, axes: int) -> Tensor:
+    """An int64 tensor of so many axes."""
+    check_tensor(name, value)
+    if value.dim() != axes or value.is_floating_point() or value.dtype == torch.bool:
+        expected = "[n]" if axes == 1 else "[n, levels]"
+        raise ValueError(f"{name} must be integers of shape {expected}, got {value.dtype} {tuple(value.shape)}")
+    return value.long()
