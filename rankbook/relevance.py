@@ -82,8 +82,8 @@ def hierarchical_relevance(
     tensor([1.0000, 0.2500, 0.2500, 0.0000])
     """
     levels, alpha = check_tensor("levels", levels), check_number("alpha", alpha)
-    if levels.is_floating_point() or levels.numel() == 0 or (levels < 0).any():
-        raise ValueError("levels must be whole numbers >= 0: how many levels query and item share, from rb.shared_levels(labels)")
+    if levels.is_floating_point() or levels.dim() == 0 or levels.numel() == 0 or (levels < 0).any():
+        raise ValueError("levels must be whole numbers >= 0 [..., n]: how many levels query and item share, from rb.shared_levels(labels)")
     if where is not None:
         where = check_where(where, levels, name="levels")
     depth = max(1, int(levels.max()))
