@@ -1,7 +1,6 @@
 # Each target is a short list of plain commands; README.md prints them for those without make.
 PYTHON ?= python3
 PY := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 # One thread: two test workers share two cores, and sums come out in the same order everywhere.
 export OMP_NUM_THREADS = 1
@@ -29,8 +28,8 @@ test: lint unit nbval pages ## everything that must hold: lint, unit tests, ever
 unit: setup ## unit tests
 	$(PY) -m pytest tests --ignore=tests/pages -n 2 --dist loadfile -q
 
-nbval: setup ## run every notebook and compare with the stored outputs
-	$(PY) -m pytest $(NBVAL) -n 2 --dist loadfile -q book
+nbval: setup ## run every notebook from the wheel, alone and offline, and compare with the stored outputs
+	$(PY) tools/check_notebooks.py
 
 pages: book ## browser tests of the built pages
 	$(PY) -m pytest tests/pages -n 2 --dist loadfile -q -rs
@@ -45,4 +44,4 @@ bench: setup ## time and memory of the losses next to their peers
 	$(PY) -m rankbook.experiments.bench
 
 clean: ## remove what was built; .venv stays
-	rm -rf _build book/_static/rb .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build build book/_static/rb .pytest_cache .ruff_cache .hypothesis
