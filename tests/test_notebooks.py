@@ -1,23 +1,13 @@
 """Every chapter is stored as a reader must find it: executed, without errors, captioned, with nothing hidden from nbval."""
 
 import re
-import tomllib
 
 import nbformat
 import pytest
 
 from pages_of_book import ROOT, notebooks
+from setup_cell import SETUP
 
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-SETUP = f"""\
-# Installs rankbook on Colab; does nothing where it is installed already.
-import importlib.util
-import subprocess
-import sys
-
-if importlib.util.find_spec("rankbook") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "git+{REPOSITORY}"], check=True)
-    importlib.invalidate_caches()"""
 METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
 UNCHECKED = {"nbval-skip", "nbval-ignore-output", "raises-exception"}
 UNCHECKED_COMMENTS = re.compile(r"#\s*(NBVAL_SKIP|NBVAL_IGNORE_OUTPUT|NBVAL_RAISES_EXCEPTION|PYTEST_VALIDATE_IGNORE_OUTPUT)")

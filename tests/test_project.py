@@ -14,7 +14,6 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "rankbook"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REPOSITORY = PROJECT["urls"]["Repository"]
 
 # The core, from the ground up: each part may import those before it, and of other people's code only torch and numpy.
 CORE = ["checks", "precision", "types", "relevance", "ranks", "metrics", "retrieval", "losses", "evaluation", "scale"]
@@ -96,25 +95,6 @@ def test_installed_packages_are_the_pinned_ones():
 
     wrong = {name: version(name) for name, pin in pins().items() if version(name).split("+")[0] != pin}
     assert wrong == {}, "run `make setup`"
-
-
-def texts() -> list[Path]:
-    top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "NOTICE", "pyproject.toml", "_config.yml"]
-    folders = ["book", "binder", "rankbook", "data", ".github"]
-    kinds = {".md", ".ipynb", ".yml", ".py", ".bib"}
-    found = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds and "_static" not in path.parts]
-    return [ROOT / name for name in top] + found
-
-
-def test_one_repository_address():
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert config["repository"]["url"] == citation["repository-code"] == REPOSITORY
-    assert config["html"]["baseurl"] == PROJECT["urls"]["Documentation"]
-    slug = REPOSITORY.removeprefix("https://github.com/")
-    for path in texts():
-        named = re.findall(r"(?:github\.com|/github|/gh)/([\w.-]+/rankbook)\b", path.read_text(encoding="utf-8"))
-        assert set(named) <= {slug}, path
 
 
 def test_one_version():
