@@ -22,6 +22,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+__all__ = ["off"]  # for readers; the rest is for the modules of rankbook
+
 T = TypeVar("T")
 
 _OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent))

@@ -15,6 +15,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+__all__ = [
+    "plot_curves",
+    "plot_intervals",
+    "plot_jacobian",
+    "plot_neighbors",
+    "plot_ranking",
+    "plot_staircase",
+    "use_style",
+]
+
 RELEVANT, IRRELEVANT = "#0072B2", "#D55E00"
 INK, MUTED, GRID = "#1F2933", "#5F6B76", "#D8DEE4"
 #: For things that are neither relevant nor irrelevant; colorblind-safe (Okabe and Ito), each with a line style of its own.

@@ -42,7 +42,7 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
 
     Raises:
         ValueError: another split or kind; a damaged file.
-        FileNotFoundError, or another OSError: a file that cannot be read. The message names it and says how to get it back.
+        OSError: a file that is missing (FileNotFoundError) or cannot be read. The message names it and says how to get it back.
 
     Cost: under a second.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_tensor
+from rankbook.checks import check_device, check_tensor
 from rankbook.relevance import check_labels
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Samples:
     the Samples of those rows, in that order; the table is numbered anew. Memory: a copy of those rows.
 
     Raises:
-        TypeError: labels or levels that are no tensors, a table that is no DataFrame, an index that is one number.
+        TypeError: inputs without a length, labels or levels that are no tensors, a table that is no DataFrame, one number as index.
         ValueError: fields of different length, labels that are not column 0 of the levels, levels that do not nest, no sample at all.
         IndexError: a row that is not there.
 
@@ -59,11 +59,14 @@ class Samples:
         if not isinstance(table, pd.DataFrame):
             raise TypeError(f"table must be a pandas.DataFrame with one row for each sample, got {type(table).__name__}")
         for name, field in {"inputs": self.inputs, "levels": levels, "table": table}.items():
-            if len(field) != len(labels):
+            if _length(name, field) != len(labels):
                 raise ValueError(f"{name} must have one row for each of the {len(labels)} labels, got {len(field)}")
-        check_labels(levels)
+        if levels.shape[1] == 0:
+            raise ValueError("levels must have at least one level; leave it out if there are no labels but the classes")
+        check_device("levels", levels, "labels", labels)
         if not torch.equal(levels[:, 0], labels):
             raise ValueError("levels must run from fine to coarse, and column 0 be the labels; try levels.flip(1) or labels=levels[:, 0]")
+        check_labels(levels)
         for name, value in {"labels": labels, "levels": levels, "table": table}.items():
             object.__setattr__(self, name, value)
 
@@ -101,6 +104,13 @@ class Samples:
         if beyond.any():
             raise IndexError(f"row {rows[beyond][0]} is not there; rows go from 0 to {n - 1}, or back from -1 to {-n}")
         return torch.tensor(rows.astype(np.int64) % n)
+
+
+def _length(name: str, field: Any) -> int:
+    try:
+        return len(field)
+    except TypeError:  # a tensor without axes raises it too
+        raise TypeError(f"{name} must have a length and be indexed by a tensor of rows, got {type(field).__name__}") from None
 
 
 def _integers(name: str, value: Tensor, axes: int) -> Tensor:
