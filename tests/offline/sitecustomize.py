@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 CLONE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SOURCES = tuple(os.path.join(CLONE, folder) + os.sep for folder in ("rankbook", "data", "book"))
+SOURCES = tuple(os.path.join(CLONE, folder) + os.sep for folder in ("rankbook", "data"))
 HERE = {"", "127.0.0.1", "::1", "localhost", "0.0.0.0"}
 
 
