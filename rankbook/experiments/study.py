@@ -43,7 +43,13 @@ class Contender:
 
 
 class Results(NamedTuple):
-    """The lines of a study. ``chosen`` holds for each loss the setting that won on the validation classes."""
+    """The lines of a study.
+
+    tuning: the grid of each loss on the validation classes
+    lengths: the chosen settings at the study's steps and at its other budgets, on the validation classes; empty without budgets
+    test: the chosen settings on the test classes
+    chosen: for each loss the setting that won on the validation classes
+    """
 
     tuning: pd.DataFrame
     lengths: pd.DataFrame
@@ -184,6 +190,12 @@ class Study:
 
         return {loss: max(self.settings(loss), key=partial(mean, loss)) for loss in self.contenders}
 
+    def profile(self, tuning: pd.DataFrame, loss: str, knob: str) -> pd.Series:
+        """The mean of ``choose_by`` over the tuning seeds at each value of one knob, the best over its other knobs."""
+        knobs = [*self.contenders[loss].grid, *self.grid]
+        means = tuning[tuning["loss"] == loss].groupby(knobs)[self.choose_by].mean()
+        return means.groupby(knob).max()
+
     def progress(self, folder: str | os.PathLike[str] | None = None) -> tuple[int, int, float]:
         """(lines that are there, lines in all, CPU seconds of those that are there)."""
         path = self._path(folder)
@@ -194,8 +206,8 @@ class Study:
         if all(key(config) in seconds for config in tuning):  # the rest is known when the choice is
             chosen = self.choose(found(path, tuning))
             wanted = [*tuning, *self._lengths(chosen), *self._test(chosen)]
-        there = [seconds[key(config)] for config in wanted if key(config) in seconds]
-        return len(there), total, sum(there)
+        there = {key(config) for config in wanted} & set(seconds)
+        return len(there), total, sum(seconds[one] for one in there)
 
     @property
     def command(self) -> str:
@@ -215,7 +227,8 @@ class Study:
         ]
 
     def _lengths(self, chosen: Mapping[str, Config]) -> list[Config]:
-        lengths = [round(self.steps * budget) for budget in self.budgets]
+        """Those of ``budgets``, and between them the lines of the tuning itself."""
+        lengths = sorted({round(self.steps * budget) for budget in (*self.budgets, 1)} if self.budgets else ())
         return [
             self._config(loss, setting, seed, steps, "validation")
             for loss, setting in chosen.items()

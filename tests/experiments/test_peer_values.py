@@ -6,13 +6,12 @@ import torch
 
 from rankbook.experiments.benchmarks import peer_values
 from rankbook.experiments.benchmarks.peer_values import PAIRS, seeded_batch
-from rankbook.experiments.runs import found
 from rankbook.experiments.tables import read_lines, stored_path
 
 
 @pytest.fixture(scope="module")
 def table():
-    return found(stored_path("peer_values"), peer_values.configurations())
+    return peer_values.stored()
 
 
 def test_the_table_is_complete(table):

@@ -65,14 +65,12 @@ def test_what_all_contenders_tune_is_best_inside_of_its_grid(study):
 
 def test_neither_half_nor_twice_the_steps_would_have_served_better(study):
     """For studies that tried: the training is long enough, and not too long, for every contender."""
-    found = study.results()
-    assert len(found.lengths) == len(study.contenders) * len(study.budgets) * len(study.tuning_seeds)
-    for loss, setting in found.chosen.items() if study.budgets else ():
-        tuned = found.tuning[found.tuning["loss"] == loss]
-        for knob, value in setting.items():
-            tuned = tuned[tuned[knob] == value]
-        others = found.lengths[found.lengths["loss"] == loss].groupby("steps")[study.choose_by].mean()
-        assert tuned[study.choose_by].mean() > others.max(), loss
+    lengths = study.results().lengths
+    assert len(lengths) == len(study.contenders) * len(study.tuning_seeds) * (len(study.budgets) + 1) * bool(study.budgets)
+    if study.budgets:
+        means = lengths.groupby(["loss", "steps"])[study.choose_by].mean().unstack()
+        assert set(means.columns) == {study.steps, *(round(study.steps * budget) for budget in study.budgets)}
+        assert (means.idxmax(axis=1) == study.steps).all()
 
 
 def test_a_stored_line_can_be_made_again(study):

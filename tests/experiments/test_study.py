@@ -29,7 +29,7 @@ def test_a_study_from_end_to_end(tmp_path):
     """Every part of the table; then one line again, and nothing left to do."""
     found = TINY.complete(tmp_path)
     assert found.tuning.groupby("loss").size().to_dict() == {"Smooth-AP": 4, "two knobs": 4}
-    assert set(found.lengths["steps"]) == {2, 8}
+    assert set(found.lengths["steps"]) == {2, 4, 8}
     assert found.test.groupby("loss")["seed"].apply(list).to_dict() == {"Smooth-AP": [0, 1], "two knobs": [0, 1]}
     for runs, split in ((found.tuning, "validation"), (found.lengths, "validation"), (found.test, "test")):
         assert set(runs["split"]) == {split}
@@ -138,6 +138,17 @@ def test_progress_tells_what_is_there(tmp_path):
     there, total, seconds = COUNTED.progress(tmp_path)
     assert there == total == 22
     assert 0 < seconds < 10
+
+
+def test_a_profile_is_the_best_over_the_other_knobs(tmp_path):
+    """By hand from the lines; the lengths hold the chosen setting at the study's own steps, which the tuning ran."""
+    found = TINY.complete(tmp_path)
+    ours = found.tuning[found.tuning["loss"] == "Smooth-AP"]
+    profile = TINY.profile(found.tuning, "Smooth-AP", "tau")
+    assert profile.to_dict() == {tau: ours.loc[ours["tau"] == tau, "mAP@R"].max() for tau in (0.03, 0.1)}
+    assert profile.idxmax() == found.chosen["Smooth-AP"]["tau"]
+    full = found.lengths[(found.lengths["loss"] == "Smooth-AP") & (found.lengths["steps"] == TINY.steps)]
+    assert full["mAP@R"].tolist() == [profile.max()]
 
 
 def test_lines_stand_beside_those_of_another_study(tmp_path):

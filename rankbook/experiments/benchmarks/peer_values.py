@@ -15,11 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
-from rankbook.experiments.runs import fill
-from rankbook.experiments.tables import data_folder
+from rankbook.experiments.runs import fill, found
+from rankbook.experiments.tables import data_folder, stored_path
 from rankbook.losses import SmoothAPLoss
 from rankbook.metrics import average_precision
 from rankbook.relevance import leave_query_out, same_label
@@ -87,6 +88,11 @@ def configurations() -> list[dict[str, Any]]:
         for c, m, shuffled in BATCHES
         for seed in SEEDS
     ]
+
+
+def stored() -> pd.DataFrame:
+    """The table that comes with the package."""
+    return found(stored_path("peer_values"), configurations())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
