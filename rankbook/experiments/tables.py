@@ -29,8 +29,9 @@ def stored_table(name: str) -> pd.DataFrame:
         FileNotFoundError: no such table.
 
     >>> from rankbook.experiments.tables import stored_table
-    >>> stored_table("smooth_ap").query("split == 'test' and seed == 0")["mAP@R"].max() > 0.32
-    True
+    >>> test = stored_table("smooth_ap").query("split == 'test' and loss == 'Smooth-AP'")
+    >>> len(test), sorted(test["steps"].unique().tolist())
+    (10, [800])
     """
     return read_table(stored_path(name))
 

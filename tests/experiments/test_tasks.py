@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from experiments.tiny import Samples, clusters
+from experiments.tiny import clusters
 from rankbook.experiments.contenders import SUP_AP, scaled_sup_ap
 from rankbook.experiments.tasks.hierarchical import HierarchicalRetrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
@@ -89,7 +89,7 @@ def test_the_metrics_are_those_of_the_score_matrix():
 def test_a_split_is_read_once():
     calls = []
 
-    def counted(split) -> Samples:
+    def counted(split):
         calls.append(split)
         return clusters(split)
 

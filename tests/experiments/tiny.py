@@ -8,15 +8,9 @@ import torch
 from torch import Tensor
 
 import rankbook as rb
+from rankbook.datasets import Samples
 from rankbook.experiments.study import Contender, Study
 from rankbook.experiments.tasks.retrieval import Retrieval
-
-
-@dataclass
-class Samples:
-    inputs: Tensor
-    labels: Tensor
-    levels: Tensor
 
 
 def clusters(split: str) -> Samples:

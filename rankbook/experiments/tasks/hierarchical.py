@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
+from rankbook.datasets import Samples
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
 from rankbook.losses.graded import level_ap
@@ -26,9 +27,9 @@ class HierarchicalRetrieval(Retrieval):
 
     metrics: ClassVar[tuple[str, ...]] = (*BY_CLASS, *BY_LEVELS)
 
-    def labels(self, samples: Any) -> Tensor:
+    def labels(self, samples: Samples) -> Tensor:
         return samples.levels
 
-    def evaluate(self, embeddings: Tensor, samples: Any) -> dict[str, float]:
+    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
         by_class = evaluate_retrieval(embeddings, samples.labels, metrics=BY_CLASS)
         return by_class | evaluate_retrieval(embeddings, samples.levels, metrics=BY_LEVELS)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from rankbook.datasets import emoji
+from rankbook.datasets import Samples, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.runs import one_thread
 from rankbook.training import BalancedBatches, train
@@ -32,22 +32,22 @@ class Retrieval:
     """Embed features so that the nearest neighbors of an item are of its class.
 
     Args:
-        load: split -> samples with ``inputs``, ``labels`` and ``levels``; splits are disjoint in classes.
+        load: split -> samples; splits are disjoint in classes.
         classes, per_class: the shape of a batch.
         outputs: dimensions of the embedding.
     """
 
-    load: Callable[[str], Any] = emoji
+    load: Callable[[str], Samples] = emoji
     classes: int = 32
     per_class: int = 4
     outputs: int = 256
 
     metrics: ClassVar[tuple[str, ...]] = ("R@1", "R@10", "mAP@R", "AP")
 
-    def samples(self, split: str) -> Any:
+    def samples(self, split: str) -> Samples:
         return _loaded(self.load, split)
 
-    def labels(self, samples: Any) -> Tensor:
+    def labels(self, samples: Samples) -> Tensor:
         """What the loss is told."""
         return samples.labels
 
@@ -77,11 +77,11 @@ class Retrieval:
         with one_thread(), torch.no_grad():
             return self.evaluate(model(data.inputs), data)
 
-    def evaluate(self, embeddings: Tensor, samples: Any) -> dict[str, float]:
+    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
         return evaluate_retrieval(embeddings, samples.labels)
 
 
 @lru_cache(maxsize=8)
-def _loaded(load: Callable[[str], Any], split: str) -> Any:
+def _loaded(load: Callable[[str], Samples], split: str) -> Samples:
     """A process reads a split once, not once a run."""
     return load(split)

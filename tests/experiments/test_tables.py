@@ -1,0 +1,63 @@
+"""Stored tables are found, read as they were written, and changed by one writer at a time."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+from rankbook.archive import asset
+from rankbook.experiments.tables import data_folder, read_table, stored_table, write_table
+
+STORED = sorted(path.stem for path in asset("results").glob("*.csv"))
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_every_stored_table_is_read_and_explained(name):
+    """Typed columns, no line twice, and a row of the README that says what made it."""
+    table = stored_table(name)
+    assert len(table) > 3
+    assert not table.astype(str).duplicated().any()
+    assert "config" not in table
+    assert table.select_dtypes("number").shape[1] >= 1
+    assert f"`{name}.csv`" in asset("results/README.md").read_text("utf-8")
+
+
+def test_the_readme_explains_no_table_that_is_not_there():
+    rows = [line for line in asset("results/README.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    named = {word.strip("` ").removesuffix(".csv") for row in rows for word in row.split("|")[1].split(",")}
+    assert named <= set(STORED)
+    assert len(named) >= len(STORED) - 1  # bench.csv has no table of its own
+
+
+def test_a_table_that_is_missing_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.csv is missing; `python -m rankbook.experiments` lists"):
+        stored_table("nothing")
+    with pytest.raises(FileNotFoundError, match="t.csv is missing"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_part_replaces_its_own_lines_only(tmp_path):
+    """Lines of others stay to the last digit, whatever wrote them."""
+    path = tmp_path / "t.csv"
+    path.write_text("step,error,sorter\n1,0.10000000000000001,a\n1,0.2,c\n2,0.30,c\n")
+    write_table(pd.DataFrame({"step": [1], "error": [1 / 3], "sorter": "b"}), path, part="sorter")
+    write_table(pd.DataFrame({"step": [5], "error": [0.5], "sorter": "c"}), path, part="sorter")
+    assert path.read_text() == "step,error,sorter\n1,0.10000000000000001,a\n1,0.333333,b\n5,0.5,c\n"
+    write_table(pd.DataFrame({"step": [7]}), path)
+    assert path.read_text() == "step\n7\n"
+
+
+def test_writers_of_parts_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "t.csv"
+    tables = [pd.DataFrame({"step": [1, 2], "sorter": f"s{i:02}"}) for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda table: write_table(table, path, part="sorter"), tables))
+    pd.testing.assert_frame_equal(read_table(path), pd.concat(tables, ignore_index=True))
+
+
+def test_a_table_is_written_where_one_says_or_in_the_clone(tmp_path, monkeypatch):
+    assert data_folder("results", tmp_path) == tmp_path
+    assert data_folder("results") == asset("results")
+    monkeypatch.setattr("rankbook.experiments.tables.REPOSITORY", tmp_path)
+    with pytest.raises(ValueError, match="installed, not a clone"):
+        data_folder("results")
