@@ -75,7 +75,7 @@ class Study:
         contenders: name -> loss and its own knobs.
         grid: what every contender tunes besides, such as ``{"lr": (1e-3, 3e-3)}``: knobs of ``task.fit``.
         steps: of each training.
-        choose_by: the metric that chooses, by its mean over the tuning seeds.
+        choose_by: the metric that chooses, by its mean over the tuning seeds; higher is better.
         reference: the contender from which the differences are taken, here or in ``beside``.
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
@@ -99,7 +99,8 @@ class Study:
     beside: Study | None = None
 
     def __post_init__(self) -> None:
-        sizes = {loss: len(self.settings(loss)) for loss in self.contenders}
+        others = {} if self.beside is None else self.beside.contenders
+        sizes = {loss: math.prod(map(len, one.grid.values())) for loss, one in (*others.items(), *self.contenders.items())}
         if len(set(sizes.values())) != 1:
             raise ValueError(f"contenders must have grids of one size, got {sizes}")
         taken = {"loss", "task", "steps", "seed", "split", *self.grid}
@@ -112,10 +113,9 @@ class Study:
             raise ValueError(f"tuning_seeds and test_seeds must be disjoint, both have {sorted(shared)}")
         if self.choose_by not in self.task.metrics:
             raise ValueError(f"choose_by must be one of {', '.join(self.task.metrics)}, got {self.choose_by!r}")
-        others = {} if self.beside is None else self.beside.contenders
         if self.reference not in {*self.contenders, *others} or set(self.contenders) & set(others):
             raise ValueError(f"reference must be one contender, here or in `beside`, and no name in both; got {self.reference!r}")
-        for one in ("task", "grid", "steps", "test_seeds", "choose_by"):
+        for one in ("task", "grid", "steps", "tuning_seeds", "test_seeds", "choose_by"):
             if self.beside is not None and getattr(self.beside, one) != getattr(self, one):
                 raise ValueError(f"a study must agree in {one} with the one that it stands beside, {self.beside.name!r}")
 

@@ -173,6 +173,9 @@ def test_a_metric_that_is_not_finite_is_no_result():
         COUNTED.run(line | {"split": "broken"})
 
 
+SMOOTH_AP = TINY.contenders["Smooth-AP"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -185,8 +188,12 @@ def test_a_metric_that_is_not_finite_is_no_result():
         ({"tuning_seeds": (0, 100)}, r"must be disjoint, both have \[0\]"),
         ({"choose_by": "mAP"}, "choose_by must be one of R@1, R@10, mAP@R, AP, got 'mAP'"),
         ({"reference": "nobody"}, "reference must be one contender"),
-        ({"beside": TINY, "name": "b", "contenders": {"c": Contender(rb.SmoothAPLoss)}, "steps": 5}, "agree in steps .*'tiny'"),
-        ({"beside": TINY, "name": "b", "contenders": {"c": Contender(rb.SmoothAPLoss)}, "test_seeds": (0, 2)}, "agree in test_seeds"),
+        ({"beside": TINY, "name": "b", "contenders": {"c": SMOOTH_AP}, "steps": 5}, "agree in steps .*'tiny'"),
+        ({"beside": TINY, "name": "b", "contenders": {"c": SMOOTH_AP}, "test_seeds": (0, 2)}, "agree in test_seeds"),
+        (
+            {"beside": TINY, "contenders": {"c": Contender(rb.SmoothAPLoss)}},
+            r"grids of one size, got {'Smooth-AP': 2, 'two knobs': 2, 'c': 1}",
+        ),
         ({"beside": TINY, "name": "b"}, "no name in both"),
     ],
 )
