@@ -12,12 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from rankbook.archive import REPOSITORY, asset
-from rankbook.files import locked, write_whole
+from rankbook.files import locked, sha256, write_whole
 
 Line = dict[str, str]
 
 #: The column that holds the configuration of a run, in canonical JSON; see `rankbook.experiments.runs`.
 CONFIG = "config"
+#: The column that holds a hash of the line, made when the line was: a digit that someone changes later is noticed.
+SEAL = "seal"
 
 
 def stored_table(name: str) -> pd.DataFrame:
@@ -66,14 +68,18 @@ def typed(lines: list[Line]) -> pd.DataFrame:
     """Lines of text as numbers and words; configurations become columns."""
     if not lines:
         return pd.DataFrame()
-    table = pd.read_csv(io.StringIO(_text(lines)))
+    table = pd.read_csv(io.StringIO(_text(lines))).drop(columns=SEAL, errors="ignore")
     if CONFIG not in table:
         return table
     return pd.DataFrame([json.loads(config) for config in table[CONFIG]]).join(table.drop(columns=CONFIG))
 
 
 def read_lines(path: Path) -> list[Line]:
-    """The lines of a table as text, so that what is not touched stays as it is to the last digit; none if there is no file."""
+    """The lines of a table as text, so that what is not touched stays as it is to the last digit; none if there is no file.
+
+    Raises:
+        ValueError: a line is cut off, or is not as it was made.
+    """
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -83,6 +89,8 @@ def read_lines(path: Path) -> list[Line]:
             raise ValueError(
                 f"{path} is damaged: line {number} does not have as many fields as the header; restore it, or name another folder"
             )
+        if line.get(SEAL) and line[SEAL] != _seal(line):
+            raise ValueError(f"{path} is damaged: line {number} is not as it was made; restore it, or delete it and make it anew")
     return lines
 
 
@@ -107,13 +115,18 @@ def change_lines(path: Path, change: Callable[[list[Line]], list[Line]]) -> None
     """Read, change and write a table while no other process does."""
     with locked(path):
         old = read_lines(path)
-        new = change(old)
+        new = [line if line.get(SEAL) else line | {SEAL: _seal(line)} for line in change(old)]
         if new != old:
             write_whole(path, _text(new).encode())
 
 
+def _seal(line: Line) -> str:
+    told = {column: cell for column, cell in line.items() if cell and column != SEAL}
+    return sha256(json.dumps(told, sort_keys=True).encode()).removeprefix("sha256:")[:12]
+
+
 def _text(lines: list[Line]) -> str:
-    columns = list(dict.fromkeys(column for line in lines for column in line))
+    columns = sorted(dict.fromkeys(column for line in lines for column in line), key=lambda column: column == SEAL)  # the seal last
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()

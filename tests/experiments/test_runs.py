@@ -15,7 +15,7 @@ import torch
 
 from experiments import tiny
 from rankbook.experiments.runs import fill, found, key, one_thread
-from rankbook.experiments.tables import read_table
+from rankbook.experiments.tables import read_lines, read_table
 
 TESTS = Path(__file__).parents[1]
 
@@ -103,14 +103,26 @@ def test_only_what_is_missing_runs_and_nothing_is_deleted(tmp_path):
 
 
 def test_a_line_of_others_stays_to_the_last_digit(tmp_path):
-    """Digits that no float would give back, and a column that our runs do not have."""
+    """Digits that no float would give back, a column that our runs do not have, and no seal."""
     path = tmp_path / "t.csv"
-    fill(path, configs(1), square, command="make")
-    header, line = path.read_text().splitlines()
-    path.write_text(f"{header},note\n{line},0.30000000000000000001\n")
+    path.write_text('config,AP,note\n"{""knob"":[1,null],""x"":1}",0.30000000000000000001,by hand\n')
     fill(path, configs(0, 1, 2), square, command="make")
-    assert f"{line},0.30000000000000000001" in path.read_text().splitlines()
-    assert len(read_table(path)) == 3
+    (line,) = (line for line in read_lines(path) if line["note"])
+    assert (line["AP"], line["note"]) == ("0.30000000000000000001", "by hand")
+    assert list(read_table(path)["x"]) == [0, 1, 2]
+
+
+def test_who_comes_second_leaves_the_line_of_the_first(tmp_path):
+    """Another process stores the same configuration while we compute it."""
+    path = tmp_path / "t.csv"
+
+    def slow(config):
+        fill(path, configs(1), lambda config: {"AP": 0.5}, command="the first")
+        return {"AP": 0.7}
+
+    table = fill(path, configs(1), slow, command="the second")
+    assert table[["AP", "command"]].values.tolist() == [[0.5, "the first"]]
+    assert len(read_table(path)) == 1
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -8,7 +8,7 @@ import pytest
 
 from rankbook.archive import asset
 from rankbook.experiments.studies import studies
-from rankbook.experiments.tables import data_folder, read_table, stored_table, write_table
+from rankbook.experiments.tables import data_folder, read_lines, read_table, stored_table, write_table
 
 STORED = sorted(path.stem for path in asset("results").glob("*.csv"))
 
@@ -42,9 +42,27 @@ def test_a_part_replaces_its_own_lines_only(tmp_path):
     path.write_text("step,error,sorter\n1,0.10000000000000001,a\n1,0.2,c\n2,0.30,c\n")
     write_table(pd.DataFrame({"step": [1], "error": [1 / 3], "sorter": "b"}), path, part="sorter")
     write_table(pd.DataFrame({"step": [5], "error": [0.5], "sorter": "c"}), path, part="sorter")
-    assert path.read_text() == "step,error,sorter\n1,0.10000000000000001,a\n1,0.333333,b\n5,0.5,c\n"
+    lines = [line.rpartition(",")[0] for line in path.read_text().splitlines()]  # without the seal
+    assert lines == ["step,error,sorter", "1,0.10000000000000001,a", "1,0.333333,b", "5,0.5,c"]
     write_table(pd.DataFrame({"step": [7]}), path)
-    assert path.read_text() == "step\n7\n"
+    assert read_table(path).to_dict("list") == {"step": [7]}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_a_stored_number_that_someone_changes_is_noticed(name, tmp_path):
+    """Any digit of any line: here the last one of the middle line, after the configuration."""
+    lines = (asset("results") / f"{name}.csv").read_text("utf-8").splitlines(keepends=True)
+    assert all(line["seal"] for line in read_lines(asset("results") / f"{name}.csv"))
+    at = len(lines) // 2
+    digit = re.search(r"\d(?=,[^,]*,)", lines[at][lines[at].rfind("}") + 1 :])
+    place = lines[at].rfind("}") + 1 + digit.start()
+    other = lines[at][:place] + str((int(lines[at][place]) + 1) % 10) + lines[at][place + 1 :]
+    path = tmp_path / f"{name}.csv"
+    path.write_text("".join(lines), "utf-8")
+    read_table(path)
+    path.write_text("".join([*lines[:at], other, *lines[at + 1 :]]), "utf-8")
+    with pytest.raises(ValueError, match=f"line {at + 1} is not as it was made"):
+        read_table(path)
 
 
 def test_writers_of_parts_at_once_lose_nothing(tmp_path):

@@ -32,7 +32,9 @@ def test_losses_share_the_first_weights_and_the_batches(task):
     for loss, head in zip(losses[1:], heads[1:], strict=True):
         assert torch.equal(head.linear.weight, heads[0].linear.weight)
         assert all(torch.equal(one, other) for one, other in zip(loss.labels, losses[0].labels, strict=True))
-    assert not torch.equal(heads[0].linear.weight, task.fit(rb.SmoothAPLoss(), lr=0.0, seed=4, steps=2).linear.weight)
+    another = Seen(rb.SmoothAPLoss())
+    assert not torch.equal(heads[0].linear.weight, task.fit(another, lr=0.0, seed=4, steps=2).linear.weight)
+    assert not torch.equal(another.labels[0], losses[0].labels[0])
 
 
 def test_fit_leaves_the_global_seed_alone_and_repeats():
