@@ -41,7 +41,7 @@ lint: setup ## ruff on code and notebooks
 	$(PY) -m ruff check .
 
 bench: setup ## time and memory of the losses next to their peers
-	$(PY) -m rankbook.experiments.bench
+	$(PY) -m rankbook.experiments.benchmarks all
 
 clean: ## remove what was built; .venv stays
 	rm -rf _build build book/_static/rb .pytest_cache .ruff_cache .hypothesis

@@ -26,7 +26,7 @@ ABOVE = {
     "live": {"checks", "files", "types", "relevance", "ranks", "metrics", "sorters"},
     "training": {*CORE, "files", "datasets"},
     "sorters": {"archive", "files", "checks", "precision", "types", "ranks", "training"},
-    "statistics": set(),
+    "statistics": {"checks"},
     "experiments": {*CORE, "archive", "files", "statistics", "sorters", "datasets", "training"},
 }
 MAY_IMPORT = {part: set(CORE[:i]) for i, part in enumerate(CORE)} | ABOVE

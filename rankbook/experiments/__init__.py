@@ -1,1 +1,1 @@
-"""The long runs behind the stored results, one module each: ``python -m rankbook.experiments.NAME``."""
+"""The long runs behind the stored results: studies (``python -m rankbook.experiments``), learned sorters, benchmarks."""

@@ -24,7 +24,7 @@ _ARCHITECTURES = {
     kind.__name__: kind for kind in (BiGRUSorter, BiLSTMSorter, ConvSorter, KernelSorter, KnotSorter, MLPSorter, SetTransformerSorter)
 }
 _CHECKSUMS = Path(__file__).with_name("sorters_sha256.txt")
-_REBUILD = "python -m rankbook.experiments.sorters"
+_REBUILD = "python -m rankbook.experiments.sorters train"
 
 
 def save_sorter(sorter: Sorter, folder: str | os.PathLike[str], arguments: dict[str, Any], **facts: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from rankbook.experiments.sorters import TEST_LISTS, TEST_SEED, N
+from rankbook.experiments.sorters.recipes import TEST_LISTS, TEST_SEED, N
 from rankbook.sorters import checkpoints
 from rankbook.sorters.checkpoints import shipped_names
 from rankbook.sorters.synthetic import KINDS, synthetic_kinds

@@ -1,0 +1,73 @@
+"""List the studies and what they cost, or run one.
+
+    python -m rankbook.experiments                                   # the list; nothing runs
+    python -m rankbook.experiments smooth_ap --jobs 2                # what its table lacks, into data/results of the clone
+    python -m rankbook.experiments smooth_ap --folder my/results
+
+A run can be interrupted at any time; the same command goes on. Learned sorters and benchmarks have commands of their own:
+``python -m rankbook.experiments.sorters``, ``python -m rankbook.experiments.benchmarks``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankbook.experiments.studies import studies
+from rankbook.experiments.study import Study
+from rankbook.experiments.tables import data_folder
+from rankbook.statistics import paired_differences, summary
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    known = studies()
+    parser = argparse.ArgumentParser(
+        "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", choices=known, help="the study to run; none: list them")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="where the table is or shall be (default: data/results of the clone)")
+    options = parser.parse_args(arguments)
+    if options.name is None:
+        for study in known.values():
+            print(f"{study.name}: {study.question}\n    {cost(study, options.folder)}")
+        return
+    study = known[options.name]
+    try:
+        folder = data_folder("results", options.folder)
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"{study.name}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
+    study.complete(folder, jobs=options.jobs)
+    report(study, folder)
+
+
+def cost(study: Study, folder: Path | None) -> str:
+    """How many runs there are and how many are stored, and what the rest will take on one core, as far as the stored ones tell."""
+    there, total, seconds = study.progress(folder)
+    told = f"{there} of {total} runs are stored"
+    if there < total:
+        told += (
+            f"; the other {total - there} take about {seconds / there * (total - there) / 60:.0f} CPU minutes"
+            if there
+            else "; none is timed yet"
+        )
+    return told + (f" ({seconds / 60:.0f} CPU minutes)" if there else "")
+
+
+def report(study: Study, folder: Path) -> None:
+    """Print means and paired differences of the test lines."""
+    test = study.results(folder).test
+    if study.beside is not None:
+        try:
+            test = study.compared(folder)
+        except ValueError:
+            print(f"no comparison: {study.beside.name}.csv in {folder} is missing or incomplete; run `{study.beside.command}` too")
+    print(summary(test, study.task.metrics).round(4).to_string(index=False))
+    if study.reference in set(test["loss"]) and test["loss"].nunique() > 1:
+        print(paired_differences(test, study.task.metrics, reference=study.reference).round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

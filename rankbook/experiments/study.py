@@ -1,0 +1,267 @@
+"""A study: contenders on a task, over grids of one size. Tuned on validation classes, judged once a seed on the test classes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple, Protocol
+
+import pandas as pd
+from torch import nn
+
+from rankbook.experiments.runs import Config, fill, found, key
+from rankbook.experiments.tables import data_folder, read_lines, stored_path
+
+
+class Task(Protocol):
+    """Everything in which studies differ but the losses: data, model, batches, metrics. A frozen dataclass of plain settings."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of what `measure` returns."""
+
+    def fit(self, loss: nn.Module, *, steps: int, seed: int, **knobs: Any) -> nn.Module:
+        """Train a model; ``knobs`` are those of the study's shared grid, such as ``lr``. The same call gives the same model."""
+
+    def measure(self, model: nn.Module, split: str) -> dict[str, float]:
+        """Metrics on the classes of a split, "validation" or "test", which training has not seen."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A loss and the grid of its own knobs: ``make(**{knob: value})``."""
+
+    make: Callable[..., nn.Module]
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+class Results(NamedTuple):
+    """The lines of a study.
+
+    tuning: the grid of each loss on the validation classes
+    lengths: the chosen settings at the study's steps and at its other budgets, on the validation classes; empty without budgets
+    test: the chosen settings on the test classes
+    chosen: for each loss the setting that won on the validation classes
+    """
+
+    tuning: pd.DataFrame
+    lengths: pd.DataFrame
+    test: pd.DataFrame
+    chosen: dict[str, dict[str, Any]]
+
+    def line(self, loss: str, seed: int) -> dict[str, Any]:
+        """A line of the test table; `Study.run` makes it again."""
+        lines = self.test[(self.test["loss"] == loss) & (self.test["seed"] == seed)]
+        if lines.empty:
+            raise ValueError(f"loss and seed must be of a test line ({', '.join(self.test['loss'].unique())}), got {loss!r}, {seed!r}")
+        return lines.iloc[0].to_dict()
+
+
+@dataclass(frozen=True)
+class Study:
+    """Task x contenders x grid x seeds.
+
+    Args:
+        name: of the table, and of the module in `rankbook.experiments.studies`.
+        question: that it answers, in one line.
+        task: what is trained and measured.
+        contenders: name -> loss and its own knobs.
+        grid: what every contender tunes besides, such as ``{"lr": (1e-3, 3e-3)}``: knobs of ``task.fit``.
+        steps: of each training.
+        choose_by: the metric that chooses, by its mean over the tuning seeds; higher is better.
+        reference: the contender from which the differences are taken, here or in ``beside``.
+        tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
+        budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
+        beside: a study with the same task, grid, steps and seeds, whose test lines stand beside ours.
+
+    Raises:
+        ValueError: whatever would make the comparison unfair or ambiguous, said in full.
+    """
+
+    name: str
+    question: str
+    task: Task
+    contenders: Mapping[str, Contender]
+    grid: Mapping[str, tuple[Any, ...]]
+    steps: int
+    choose_by: str
+    reference: str
+    tuning_seeds: tuple[int, ...]
+    test_seeds: tuple[int, ...]
+    budgets: tuple[float, ...] = ()
+    beside: Study | None = None
+
+    def __post_init__(self) -> None:
+        others = {} if self.beside is None else self.beside.contenders
+        sizes = {loss: math.prod(map(len, one.grid.values())) for loss, one in (*others.items(), *self.contenders.items())}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"contenders must have grids of one size, got {sizes}")
+        taken = {"loss", "task", "steps", "seed", "split", *self.grid}
+        for loss, contender in self.contenders.items():
+            if clash := taken & set(contender.grid):
+                raise ValueError(
+                    f"the knobs of {loss!r} must have other names than {', '.join(sorted(taken))}, got {', '.join(sorted(clash))}"
+                )
+        if shared := set(self.tuning_seeds) & set(self.test_seeds):
+            raise ValueError(f"tuning_seeds and test_seeds must be disjoint, both have {sorted(shared)}")
+        if self.choose_by not in self.task.metrics:
+            raise ValueError(f"choose_by must be one of {', '.join(self.task.metrics)}, got {self.choose_by!r}")
+        if self.reference not in {*self.contenders, *others} or set(self.contenders) & set(others):
+            raise ValueError(f"reference must be one contender, here or in `beside`, and no name in both; got {self.reference!r}")
+        for one in ("task", "grid", "steps", "tuning_seeds", "test_seeds", "choose_by"):
+            if self.beside is not None and getattr(self.beside, one) != getattr(self, one):
+                raise ValueError(f"a study must agree in {one} with the one that it stands beside, {self.beside.name!r}")
+
+    # ------------------------------------------------------------------ one run
+
+    def settings(self, loss: str) -> list[dict[str, Any]]:
+        """Every combination of the knobs of a contender and those that all share."""
+        knobs = {**self.contenders[loss].grid, **self.grid}
+        return [dict(zip(knobs, values, strict=True)) for values in itertools.product(*knobs.values())]
+
+    def setting(self, line: Config) -> dict[str, Any]:
+        """The knobs of a configuration, or of a line of a table, where a tuple has become a list and None may be NaN."""
+        knobs = {**self.contenders[line["loss"]].grid, **self.grid}
+        return {knob: _as_in(values, line[knob]) for knob, values in knobs.items()}
+
+    def loss(self, line: Config) -> nn.Module:
+        """The loss of a configuration or line."""
+        setting = self.setting(line)
+        contender = self.contenders[line["loss"]]
+        return contender.make(**{knob: setting[knob] for knob in contender.grid})
+
+    def fit(self, line: Config) -> nn.Module:
+        """Train the model of a configuration or line."""
+        setting = self.setting(line)
+        return self.task.fit(
+            self.loss(line), steps=int(line["steps"]), seed=int(line["seed"]), **{knob: setting[knob] for knob in self.grid}
+        )
+
+    def run(self, line: Config) -> dict[str, float]:
+        """Train, then measure on the split of a configuration or line: the metrics and the CPU seconds of the training.
+
+        Raises:
+            FloatingPointError: a metric that is not finite; it could not be compared.
+        """
+        start = time.process_time()
+        model = self.fit(line)
+        seconds = time.process_time() - start
+        metrics = self.task.measure(model, line["split"])
+        if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
+            raise FloatingPointError(f"{bad[0]} is {metrics[bad[0]]}; every metric must be finite")
+        return metrics | {"cpu_seconds": seconds}
+
+    # ------------------------------------------------------------------ all runs
+
+    def complete(self, folder: str | os.PathLike[str] | None = None, *, jobs: int = 1) -> Results:
+        """Run what the table in ``folder`` lacks (None: ``data/results`` of the clone), in ``jobs`` processes."""
+        path = data_folder("results", folder) / f"{self.name}.csv"
+        return self._results(partial(fill, path, run=self.run, command=self.command, jobs=jobs))
+
+    def results(self, folder: str | os.PathLike[str] | None = None) -> Results:
+        """The stored lines (None: those that come with the package); nothing is computed.
+
+        Raises:
+            FileNotFoundError, ValueError: no table, or a line that it lacks.
+        """
+        return self._results(partial(found, self._path(folder)))
+
+    def compared(self, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
+        """The test lines of the study that this one stands beside, if any, then its own; ready to be paired by seed."""
+        ours = self.results(folder).test
+        return ours if self.beside is None else pd.concat([self.beside.compared(folder), ours], ignore_index=True)
+
+    def choose(self, tuning: pd.DataFrame) -> dict[str, dict[str, Any]]:
+        """For each loss the setting with the best mean of ``choose_by`` over the tuning seeds; one lucky seed does not win."""
+
+        runs: dict[str, list[float]] = {}
+        for line in tuning.to_dict("records"):
+            runs.setdefault(key({"loss": line["loss"], **self.setting(line)}), []).append(line[self.choose_by])
+
+        def mean(loss: str, setting: dict[str, Any]) -> float:
+            return fmean(runs[key({"loss": loss, **setting})])
+
+        return {loss: max(self.settings(loss), key=partial(mean, loss)) for loss in self.contenders}
+
+    def profile(self, tuning: pd.DataFrame, loss: str, knob: str) -> pd.Series:
+        """The mean of ``choose_by`` over the tuning seeds at each value of one knob, the best over its other knobs."""
+        knobs = [*self.contenders[loss].grid, *self.grid]
+        means = tuning[tuning["loss"] == loss].groupby(knobs)[self.choose_by].mean()
+        return means.groupby(knob).max()
+
+    def progress(self, folder: str | os.PathLike[str] | None = None) -> tuple[int, int, float]:
+        """(lines that are there, lines in all, CPU seconds of those that are there)."""
+        path = self._path(folder)
+        seconds = {line["config"]: float(line["cpu_seconds"]) for line in read_lines(path)}
+        tuning = self._tuning()
+        total = len(tuning) + len(self.contenders) * (len(self.test_seeds) + len(self.budgets) * len(self.tuning_seeds))
+        wanted = tuning
+        if all(key(config) in seconds for config in tuning):  # the rest is known when the choice is
+            chosen = self.choose(found(path, tuning))
+            wanted = [*tuning, *self._lengths(chosen), *self._test(chosen)]
+        there = {key(config) for config in wanted} & set(seconds)
+        return len(there), total, sum(seconds[one] for one in there)
+
+    @property
+    def command(self) -> str:
+        return f"python -m rankbook.experiments {self.name}"
+
+    def _results(self, lines: Callable[[list[Config]], pd.DataFrame]) -> Results:
+        tuning = lines(self._tuning())
+        chosen = self.choose(tuning)
+        return Results(tuning, lines(self._lengths(chosen)), lines(self._test(chosen)), chosen)
+
+    def _tuning(self) -> list[Config]:
+        return [
+            self._config(loss, setting, seed, self.steps, "validation")
+            for loss in self.contenders
+            for setting in self.settings(loss)
+            for seed in self.tuning_seeds
+        ]
+
+    def _lengths(self, chosen: Mapping[str, Config]) -> list[Config]:
+        """Those of ``budgets``, and between them the lines of the tuning itself."""
+        lengths = sorted({round(self.steps * budget) for budget in (*self.budgets, 1)} if self.budgets else ())
+        return [
+            self._config(loss, setting, seed, steps, "validation")
+            for loss, setting in chosen.items()
+            for steps in lengths
+            for seed in self.tuning_seeds
+        ]
+
+    def _test(self, chosen: Mapping[str, Config]) -> list[Config]:
+        return [self._config(loss, setting, seed, self.steps, "test") for loss, setting in chosen.items() for seed in self.test_seeds]
+
+    def _config(self, loss: str, setting: Config, seed: int, steps: int, split: str) -> dict[str, Any]:
+        return {"loss": loss, **setting, "seed": seed, "steps": steps, "split": split, "task": signature(self.task)}
+
+    def _path(self, folder: str | os.PathLike[str] | None) -> Path:
+        return stored_path(self.name) if folder is None else Path(folder) / f"{self.name}.csv"
+
+
+def signature(task: Task) -> str:
+    """The task in a key: its class and the settings that are not the defaults, so that lines of other settings are not taken for ours.
+
+    A new setting whose default keeps what was leaves every stored line valid.
+
+    >>> from rankbook.experiments.study import signature
+    >>> from rankbook.experiments.tasks.retrieval import Retrieval
+    >>> signature(Retrieval()), signature(Retrieval(per_class=8))
+    ('Retrieval()', 'Retrieval(per_class=8)')
+    """
+    set_here = {one.name: value for one in fields(task) if (value := getattr(task, one.name)) != one.default}
+    told = (f"{name}={value.__name__ if callable(value) else repr(value)}" for name, value in set_here.items())
+    return f"{type(task).__name__}({', '.join(told)})"
+
+
+def _as_in(values: tuple[Any, ...], value: Any) -> Any:
+    """The value of a grid that is stored as ``value``; a value of no grid stays what it is."""
+    value = None if isinstance(value, float) and math.isnan(value) else value
+    return next((one for one in values if key({"": one}) == key({"": value})), value)

@@ -1,0 +1,1 @@
+"""What studies train and measure, one file a task."""

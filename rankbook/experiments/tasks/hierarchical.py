@@ -1,0 +1,35 @@
+"""Retrieval on a label tree: a loss may see class, subgroup and group, and is judged on all three."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from torch import Tensor
+
+from rankbook.datasets import Samples
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.experiments.tasks.retrieval import Retrieval
+from rankbook.losses.graded import level_ap
+from rankbook.metrics import average_precision, hit_at_k, ndcg
+
+BY_CLASS = {"R@1": partial(hit_at_k, k=1), "AP": average_precision}
+BY_LEVELS = {"H-AP": level_ap, "NDCG": ndcg}
+
+
+@dataclass(frozen=True)
+class HierarchicalRetrieval(Retrieval):
+    """`Retrieval` with all levels in the batch; a loss on the class reads the first alone.
+
+    R@1 and AP are on the class, H-AP and NDCG on all levels.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = (*BY_CLASS, *BY_LEVELS)
+
+    def labels(self, samples: Samples) -> Tensor:
+        return samples.levels
+
+    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
+        by_class = evaluate_retrieval(embeddings, samples.labels, metrics=BY_CLASS)
+        return by_class | evaluate_retrieval(embeddings, samples.levels, metrics=BY_LEVELS)

@@ -1,0 +1,87 @@
+"""Retrieval with a linear head on frozen features: trained on some classes, judged on others, in seconds a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from rankbook.datasets import Samples, emoji
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.experiments.runs import one_thread
+from rankbook.training import BalancedBatches, train
+
+
+class Head(nn.Module):
+    """A linear map to the unit sphere."""
+
+    def __init__(self, inputs: int, outputs: int = 256):
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return nn.functional.normalize(self.linear(features), dim=-1)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Embed features so that the nearest neighbors of an item are of its class.
+
+    Args:
+        load: split -> samples; splits are disjoint in classes.
+        classes, per_class: the shape of a batch.
+        outputs: dimensions of the embedding.
+    """
+
+    load: Callable[[str], Samples] = emoji
+    classes: int = 32
+    per_class: int = 4
+    outputs: int = 256
+
+    metrics: ClassVar[tuple[str, ...]] = ("R@1", "R@10", "mAP@R", "AP")
+
+    def samples(self, split: str) -> Samples:
+        return _loaded(self.load, split)
+
+    def labels(self, samples: Samples) -> Tensor:
+        """What the loss is told."""
+        return samples.labels
+
+    def fit(self, loss: nn.Module, *, lr: float, steps: int, seed: int) -> Head:
+        """Train a head; the same call gives the same head.
+
+        Args:
+            loss: (embeddings, labels) -> loss; its own parameters, if any, are trained too.
+            lr: peak learning rate of AdamW; it falls to 0 along a cosine.
+            steps: batches.
+            seed: of the first weights and the batches; they are the same for every loss.
+        """
+        data = self.samples("train")
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            head = Head(data.inputs.shape[1], self.outputs)
+            generator = torch.Generator().manual_seed(seed)
+            batches = BalancedBatches(data.inputs, self.labels(data), classes=self.classes, per_class=self.per_class, generator=generator)
+            optimizer = torch.optim.AdamW([*head.parameters(), *loss.parameters()], lr=lr)
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+            train(head, loss, batches, optimizer, steps=steps, scheduler=scheduler)
+        return head
+
+    def measure(self, model: nn.Module, split: str) -> dict[str, float]:
+        """The metrics on the classes of a split; each item queries all others. ``torch.nn.Identity()``: the frozen features."""
+        data = self.samples(split)
+        with one_thread(), torch.no_grad():
+            return self.evaluate(model(data.inputs), data)
+
+    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
+        return evaluate_retrieval(embeddings, samples.labels)
+
+
+@lru_cache(maxsize=8)
+def _loaded(load: Callable[[str], Samples], split: str) -> Samples:
+    """A process reads a split once, not once a run."""
+    return load(split)

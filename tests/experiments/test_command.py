@@ -1,0 +1,69 @@
+"""The command line of the studies says what it would do, runs one, and reports it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from experiments.test_study import COUNTED
+from rankbook.experiments import __main__ as command
+from rankbook.experiments.studies import studies
+from rankbook.experiments.study import Contender
+from rankbook.experiments.tables import read_table
+
+
+@pytest.fixture
+def known(monkeypatch):
+    third = replace(COUNTED, name="third", contenders={"third": Contender(torch.nn.Identity)}, beside=COUNTED)
+    monkeypatch.setattr(command, "studies", lambda: {"counted": COUNTED, "third": third})
+
+
+def test_the_list_names_every_study_and_its_cost(capsys):
+    command.main([])
+    said = capsys.readouterr().out
+    for name, study in studies().items():
+        there, total, _ = study.progress()
+        assert f"{name}: {study.question}" in said
+        assert f"{there} of {total} runs are stored (" in said
+
+
+def test_the_list_starts_nothing(known, tmp_path, capsys):
+    command.main(["--folder", str(tmp_path)])
+    assert "0 of 22 runs are stored; none is timed yet" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_study_is_run_told_and_compared(known, tmp_path, capsys):
+    """Without the study that it stands beside it says so; with it the differences are those of both."""
+    command.main(["third", "--folder", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert str(tmp_path / "third.csv") in said
+    assert "no comparison: counted.csv" in said
+    command.main(["counted", "--folder", str(tmp_path)])
+    assert "other   one" in capsys.readouterr().out
+    command.main(["third", "--folder", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "11 of 11 runs are stored (" in said
+    assert "third   one" in said
+    assert len(read_table(tmp_path / "third.csv")) == 11
+
+
+def test_what_is_left_is_estimated_from_what_is_stored(known, tmp_path):
+    COUNTED.complete(tmp_path)
+    path = tmp_path / "counted.csv"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if '""seed"":2' not in line) + "\n")
+    assert "20 of 22 runs are stored; the other 2 take about 0 CPU minutes (0 CPU minutes)" in command.cost(COUNTED, tmp_path)
+
+
+def test_an_installed_package_must_be_told_where_to_write(known, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("rankbook.experiments.tables.REPOSITORY", tmp_path)
+    with pytest.raises(SystemExit):
+        command.main(["counted"])
+    assert "say where to write: --folder FOLDER" in capsys.readouterr().err
+
+
+def test_a_study_that_is_none_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["smooth_aq"])
+    assert "smooth_ap" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+"""The contract of every study, found by being there: fair, complete, and one stored line of each made again."""
+
+import pandas as pd
+import pytest
+
+from rankbook.experiments.runs import key
+from rankbook.experiments.studies import studies
+from rankbook.experiments.tables import read_lines, stored_path
+
+STUDIES = studies()
+
+pytestmark = pytest.mark.parametrize("name", STUDIES)
+
+
+@pytest.fixture
+def study(name):
+    return STUDIES[name]
+
+
+def test_it_is_fair(study, name):
+    assert study.name == name
+    assert study.question.endswith("?")
+    everyone = [study] if study.beside is None else [study, study.beside]
+    assert len({len(one.settings(loss)) for one in everyone for loss in one.contenders}) == 1, "grids of one size"
+    assert set(study.tuning_seeds).isdisjoint(study.test_seeds)
+    assert len(set(study.test_seeds)) == len(study.test_seeds) >= 5
+    for contender in study.contenders.values():
+        for knob, values in {**contender.grid, **study.grid}.items():
+            assert len(set(values)) == len(values), f"a value of {knob} comes twice"
+
+
+def test_its_lines_are_all_stored(study):
+    """Complete, each once, and nothing in the table that the study did not ask for."""
+    there, total, seconds = study.progress()
+    assert there == total == len(read_lines(stored_path(study.name)))
+    assert seconds > 0
+    found = study.results()
+    for runs, split in ((found.tuning, "validation"), (found.lengths, "validation"), (found.test, "test")):
+        assert set(runs.get("split", ())) <= {split}
+        assert set(runs.get("command", ())) <= {study.command}
+        values = runs.reindex(columns=[*study.task.metrics])
+        assert ((values > 0) & (values <= 1)).all(axis=None)
+    assert set(found.test["loss"]) == set(study.contenders)
+    assert set(study.compared()["loss"]) >= {study.reference}
+
+
+def test_its_table_is_written_as_we_would_write_it(study):
+    """Canonical keys, in order, once each."""
+    lines = read_lines(stored_path(study.name))
+    configs = [line["config"] for line in lines]
+    assert configs == sorted(set(configs))
+    found = study.results()
+    wanted = pd.concat([found.tuning, found.lengths, found.test])
+    for line in wanted.to_dict("records"):
+        knobs = [*study.contenders[line["loss"]].grid, *study.grid]
+        assert key({name: line[name] for name in ("loss", *knobs, "seed", "steps", "split", "task")}) in configs
+
+
+def test_what_all_contenders_tune_is_best_inside_of_its_grid(study):
+    """The best value at an edge would say that the grid is too short there."""
+    for loss, setting in study.results().chosen.items():
+        for knob, values in study.grid.items():
+            assert min(values) < setting[knob] < max(values), f"{loss} chose {knob} = {setting[knob]} at the edge of its grid"
+
+
+def test_neither_half_nor_twice_the_steps_would_have_served_better(study):
+    """For studies that tried: the training is long enough, and not too long, for every contender."""
+    lengths = study.results().lengths
+    assert len(lengths) == len(study.contenders) * len(study.tuning_seeds) * (len(study.budgets) + 1) * bool(study.budgets)
+    if study.budgets:
+        means = lengths.groupby(["loss", "steps"])[study.choose_by].mean().unstack()
+        assert set(means.columns) == {study.steps, *(round(study.steps * budget) for budget in study.budgets)}
+        assert (means.idxmax(axis=1) == study.steps).all()
+
+
+def test_a_stored_line_can_be_made_again(study):
+    """On another processor the rounding may differ, and training amplifies it: to two digits here, to all on the same machine."""
+    loss = study.reference if study.reference in study.contenders else next(iter(study.contenders))
+    line = study.results().line(loss, study.test_seeds[0])
+    again = study.run(line)
+    for metric in study.task.metrics:
+        assert again[metric] == pytest.approx(line[metric], abs=0.01)
