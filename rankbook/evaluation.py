@@ -8,9 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from rankbook.losses.batch import check_batch, queries_by_positives
 from rankbook.metrics import average_precision, hit_at_k, map_at_r
-from rankbook.ranks import exact_ranks
+from rankbook.ranks.exact import ExactStep, exact_ranks
+from rankbook.ranks.pairs import count as count_at
+from rankbook.retrieval.batch import check_batch, queries_by_positives
 from rankbook.types import RankFn
 
 #: What retrieval papers print; their R@k is `hit_at_k`.
@@ -22,7 +23,6 @@ RETRIEVAL_METRICS: Mapping[str, Callable[..., Tensor]] = {
 }
 
 _SCORES = 1 << 22  # scores of one chunk by default: 16 MiB of float32
-_ELEMENTS = 1 << 18  # comparisons at a time: 1 MiB of float32, which stays in the cache
 
 
 @torch.no_grad()
@@ -75,7 +75,7 @@ def evaluate_retrieval(
         if batch.own_gallery:
             scores.scatter_(1, rows[:, None], -torch.inf)
         at_positives = scores.gather(1, places)  # [chunk, R]
-        rank_fn = _known(_count_from(scores, at_positives).double())
+        rank_fn = _known(count_at(scores, at_positives, 1.0, ExactStep().sums).double())
         for name, metric in metrics.items():
             totals[name] += metric(at_positives.double(), relevance, rank_fn=rank_fn, reduction="sum").item()
     if count == 0:
@@ -90,17 +90,3 @@ def _known(ranks: Tensor) -> RankFn:
         return ranks if where is None else exact_ranks(scores, where=where)
 
     return rank_fn
-
-
-def _count_from(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """How many scores [q, m] reach each threshold [q, R]: the ranks with ties at their last place."""
-    counts = torch.empty_like(thresholds)
-    m, some = scores.shape[1], max(1, _ELEMENTS // scores.shape[1])  # thresholds at a time
-    for t, c in zip(thresholds.split(some, dim=1), counts.split(some, dim=1), strict=True):
-        together = max(1, _ELEMENTS // (m * t.shape[1]))  # queries at a time
-        reached = scores.new_empty(together, t.shape[1], m)  # not boolean: floats are summed several times faster
-        blocks = zip(scores.unsqueeze(1).split(together), t.unsqueeze(2).split(together), c.split(together), strict=True)
-        for block, limit, out in blocks:
-            part = reached[: len(block)]
-            torch.sum(torch.ge(block, limit, out=part), dim=2, out=out)
-    return counts

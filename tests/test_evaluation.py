@@ -65,7 +65,7 @@ def test_chunks_change_nothing(chunk_size):
 def test_blocks_of_comparisons_change_nothing(monkeypatch):
     x, y = problem(0, classes=3)
     expected = evaluate_retrieval(x, y)
-    monkeypatch.setattr("rankbook.evaluation._ELEMENTS", 150)  # two thresholds, one query at a time
+    monkeypatch.setattr("rankbook.ranks.pairs.BLOCK", 150)  # two thresholds, one query at a time
     assert evaluate_retrieval(x, y) == pytest.approx(expected, abs=1e-12)
 
 

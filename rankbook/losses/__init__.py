@@ -1,13 +1,19 @@
 """Losses: 1 - metric of differentiable ranks, batch losses built on them, and the pairwise baselines."""
 
+from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.losses.binned import FastAPLoss, SoftBinAPLoss
 from rankbook.losses.blackbox import BlackBoxAPLoss
+from rankbook.losses.calibration import CalibrationLoss
+from rankbook.losses.cluster import ClusterLoss
 from rankbook.losses.composition import RankLoss, as_loss
-from rankbook.losses.decomposable import CalibrationLoss, ClusterLoss, ROADMAPLoss
-from rankbook.losses.graded import SmoothNDCGLoss, SupHAPLoss, SupNDCGLoss
-from rankbook.losses.pairwise import SupConLoss
-from rankbook.losses.retrieval import BatchRankLoss, RecallAtKLoss, SmoothAPLoss, SupAPLoss, SupRecallLoss
+from rankbook.losses.hap import SupHAPLoss
+from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
+from rankbook.losses.recall import RecallAtKLoss, SupRecallLoss
+from rankbook.losses.roadmap import ROADMAPLoss
+from rankbook.losses.smooth_ap import SmoothAPLoss
 from rankbook.losses.sodeep import HardNegativeRankLoss, MeanRankLoss, SpearmanLoss
+from rankbook.losses.sup_ap import SupAPLoss
+from rankbook.losses.supcon import SupConLoss
 
 __all__ = [
     "BatchRankLoss",

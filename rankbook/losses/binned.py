@@ -1,6 +1,6 @@
 """Average precision by histograms: FastAP and SoftBin AP. No ranks, no sorting, O(B M).
 
-Called as the losses of `rankbook.losses.retrieval`.
+Called as every batch loss: see `rankbook.losses.batch_loss`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rankbook.losses.batch import check_batch
-from rankbook.losses.blocks import mean_loss
+from rankbook.losses.batch_loss import BatchLoss
+from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.blocks import mean_loss
 
 
-class BinnedAPLoss(nn.Module):
+class BinnedAPLoss(BatchLoss):
     r"""1 - average precision of a soft histogram: the scores fall into bins, and all items of a bin are tied.
 
     .. math:: \mathrm{AP} = \frac{1}{|P|} \sum_{l} \frac{h^+_l\, H^+_l}{H_l}
@@ -29,10 +30,7 @@ class BinnedAPLoss(nn.Module):
             raise ValueError(f"bins must be a whole number that gives at least two bin centers, got {centers!r} centers")
         self.centers, self.best, self.worst, self.include_query = centers, best, worst, include_query
 
-    def forward(
-        self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
-    ) -> Tensor:
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
+    def of_batch(self, batch: Batch) -> Tensor:
         return mean_loss(batch, _HistogramLoss(self.centers, self.best, self.worst), include_query=self.include_query)
 
 
@@ -57,9 +55,7 @@ class FastAPLoss(BinnedAPLoss):
 
     def __init__(self, bins: int = 10, *, include_query: bool = False):
         super().__init__(bins + 1, best=1.0, worst=-1.0, include_query=include_query)
-
-    def extra_repr(self) -> str:
-        return f"bins={self.centers - 1}, include_query={self.include_query}"
+        self.bins = bins
 
 
 class SoftBinAPLoss(BinnedAPLoss):
@@ -80,13 +76,11 @@ class SoftBinAPLoss(BinnedAPLoss):
 
     def __init__(self, bins: int = 20, *, include_query: bool = False):
         super().__init__(bins, best=1.0, worst=-1.0, include_query=include_query)
-
-    def extra_repr(self) -> str:
-        return f"bins={self.centers}, include_query={self.include_query}"
+        self.bins = bins
 
 
 class _HistogramLoss(NamedTuple):
-    """The loss of a block of queries: see `rankbook.losses.blocks.BlockLoss`.
+    """The loss of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`.
 
     An item at place p between the centers gives 1 - frac(p) to the bin floor(p) and frac(p) to the next, so the slope of what it
     gives is the difference of the gradients of the two.

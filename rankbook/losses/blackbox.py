@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 
 from rankbook.checks import check_positive
-from rankbook.losses.batch import Batch, check_batch, queries_by_positives, warn_no_positive
+from rankbook.losses.batch_loss import BatchLoss
+from rankbook.precision import once_differentiable
+from rankbook.ranks.pairs import BLOCK
+from rankbook.retrieval.batch import Batch, queries_by_positives, warn_no_positive
 
-_ELEMENTS = 1 << 18  # comparisons at a time: 1 MiB of float32, which stays in the cache
 
-
-class BlackBoxAPLoss(nn.Module):
+class BlackBoxAPLoss(BatchLoss):
     r"""1 - AP with `blackbox_ranks`, on scores that a margin makes harder.
 
     The scores of the positives are lowered and those of the negatives raised by half of the margin: without it, a right order
@@ -26,7 +26,7 @@ class BlackBoxAPLoss(nn.Module):
         margin: in units of the similarity, 0 for none.
         include_query: leave each query in its own gallery, as a positive.
 
-    Called as the losses of `rankbook.losses.retrieval`. Cost: :math:`O(B R M)`
+    Cost: :math:`O(B R M)`
     comparisons for :math:`R` positives a query, as only they have an upstream gradient: nothing is sorted.
 
     Source: RaMBO (1912.03500), values from ROADMAP's baseline. Its code draws half-normal noise for the margin at every call;
@@ -43,14 +43,8 @@ class BlackBoxAPLoss(nn.Module):
             raise ValueError(f"margin must be >= 0, got {margin!r}")
         self.strength, self.margin, self.include_query = check_positive("strength", strength), float(margin), include_query
 
-    def forward(
-        self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
-    ) -> Tensor:
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
+    def of_batch(self, batch: Batch) -> Tensor:
         return _BlackBoxAP.apply(batch.queries, batch.gallery, batch, self.strength, self.margin, self.include_query)
-
-    def extra_repr(self) -> str:
-        return f"strength={self.strength}, margin={self.margin}, include_query={self.include_query}"
 
 
 class _BlackBoxAP(torch.autograd.Function):
@@ -97,8 +91,8 @@ class _BlackBoxAP(torch.autograd.Function):
     def blocks(ctx):
         """Yield rows [q], places [q, R], scores of the positives [q, R] and of the gallery [q, m], -inf where not negative."""
         queries, gallery = ctx.saved_tensors if hasattr(ctx, "count") else (ctx.batch.queries, ctx.batch.gallery)
-        for rows, places, _ in queries_by_positives(ctx.batch, include_query=ctx.include_query, limit=max(1, _ELEMENTS // len(gallery))):
-            for q, at in zip(*(x.split(max(1, _ELEMENTS // (len(gallery) * places.shape[1]))) for x in (rows, places)), strict=True):
+        for rows, places, _ in queries_by_positives(ctx.batch, include_query=ctx.include_query, limit=max(1, BLOCK // len(gallery))):
+            for q, at in zip(*(x.split(max(1, BLOCK // (len(gallery) * places.shape[1]))) for x in (rows, places)), strict=True):
                 scores = queries[q] @ gallery.T + ctx.margin / 2
                 positives = scores.gather(1, at) - ctx.margin
                 scores.scatter_(1, at, -torch.inf)

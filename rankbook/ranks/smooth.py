@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rankbook.checks import check_positive, check_scores
+from rankbook.precision import full_precision, once_differentiable
 from rankbook.ranks.exact import put_absent_last
-from rankbook.ranks.pairs import leads, present_weights, sigmoid_slope_, weighted_sum
+from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.steps import Step
 
 
 def sigmoid_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, tau: float = 0.01) -> Tensor:
@@ -39,41 +42,83 @@ def sigmoid_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Ten
     >>> rb.sigmoid_ranks(torch.tensor([0.2, 0.9, 0.5]), tau=0.1)
     tensor([2.9517, 1.0189, 2.0294])
     """
-    tau = check_positive("tau", tau)
+    return count_ranks(scores, where, SigmoidStep(tau))
+
+
+class SigmoidStep:
+    r"""The sigmoid :math:`\sigma(x / \tau)` (see `rankbook.ranks.steps`).
+
+    Beyond a lead of some 43 tau (float32) value and slope no longer change: they are :math:`10^{-19}`, so that no square of
+    theirs is subnormal. Arithmetic on subnormals is some fifty times slower.
+    """
+
+    def __init__(self, tau: float):
+        self.scale = 1 / check_positive("tau", tau)
+
+    def sums(self, leads: Tensor) -> Tensor:
+        return self.values_(leads).sum(-1)
+
+    def values_(self, leads: Tensor) -> Tensor:
+        """Overwrite the scaled leads by the sigmoid there."""
+        far = _far(leads)
+        return leads.clamp_(-far, far).sigmoid_()
+
+    def slopes_(self, leads: Tensor) -> Tensor:
+        slope = leads.abs_().clamp_(max=_far(leads)).neg_().sigmoid_()  # even; at -|x| it keeps its digits when it is tiny
+        return slope.addcmul_(slope, slope, value=-1)
+
+    def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        return count_ranks(scores, where, self)
+
+
+def _far(leads: Tensor) -> float:
+    return -0.49 * math.log(torch.finfo(leads.dtype).tiny)
+
+
+def count_ranks(scores: Tensor, where: Tensor | None, step: Step) -> Tensor:
+    """Ranks ``[..., n]``: each item counts the others by a step of their lead, with H(x) + H(-x) = 1."""
     scores, where = check_scores(scores, where)
-    return put_absent_last(_SigmoidRanks.apply(scores, where, tau), where)
+    return put_absent_last(_CountRanks.apply(scores, where, step), where)
 
 
-class _SigmoidRanks(torch.autograd.Function):
-    """Ranks in blocks of pairs. The Jacobian off the diagonal is symmetric, so backward is one more pass over the pairs."""
+class _CountRanks(torch.autograd.Function):
+    """Ranks in blocks of pairs. The slope is even, so the Jacobian off the diagonal is symmetric: backward is one more pass."""
 
     @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, tau: float) -> Tensor:
+    @full_precision
+    def forward(ctx, scores: Tensor, where: Tensor | None, step: Step) -> Tensor:
         ctx.save_for_backward(scores, where)
-        ctx.tau = tau
-        present = present_weights(scores, where)
-        n = scores.shape[-1]
-        s = scores.reshape(-1, n)
-        ranks = torch.empty_like(s)
-        for lists, rows, lead in leads(s, s, tau):
-            half = 0.5 * n if present is None else 0.5 * present[lists].sum(-1, keepdim=True)
-            # sigma(x) = 1/2 + tanh(x/2) / 2; tanh is faster than the sigmoid and has no subnormal tail
-            ranks[lists, rows] = half + 0.5 * weighted_sum(lead.mul_(0.5).tanh_(), present, lists)
-        # an item that is present has counted itself with sigma(0) = 1/2
-        ranks += 0.5 if present is None else 1 - 0.5 * present
-        return ranks.view(scores.shape)
+        ctx.step = step
+        rows, columns = _as_lists(scores, where)
+        # an item has counted itself with H(0) = 1/2
+        return count(columns, rows, step.scale, step.sums).add_(0.5).view(scores.shape)
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx, grad_ranks: Tensor):
         scores, where = ctx.saved_tensors
-        present = present_weights(scores, where)
-        s, g = (x.reshape(-1, scores.shape[-1]) for x in (scores, grad_ranks))
-        g = g if present is None else g * present
+        rows, columns = _as_lists(scores, where)
+        there = None if where is None else where.reshape(rows.shape)
+        g = grad_ranks.reshape(rows.shape)
+        g = g if there is None else g.where(there, 0.0)
+        present = None if there is None else there.to(g.dtype)
         grad = torch.empty_like(g)
-        for lists, rows, lead in leads(s, s, ctx.tau):
-            slope = sigmoid_slope_(lead)
-            # dr_i/ds_j = slope_ij / tau and dr_i/ds_i = -sum_j slope_ij / tau
-            grad[lists, rows] = weighted_sum(slope, g, lists) - weighted_sum(slope, present, lists) * g[lists, rows]
-        grad /= ctx.tau
-        return (grad if present is None else grad * present).view(scores.shape), None, None
+        for lists, block, lead in leads(columns, rows, ctx.step.scale):
+            slope = ctx.step.slopes_(lead)
+            slope.diagonal(block.start, -2, -1).zero_()  # the item itself: its large slope would drown the small ones
+            # dr_i/ds_j = slope_ij * scale and dr_i/ds_i = -sum_j slope_ij * scale
+            grad[lists, block] = _weighted_sum(slope, g, lists) - _weighted_sum(slope, present, lists) * g[lists, block]
+        grad *= ctx.step.scale
+        return (grad if there is None else grad.where(there, 0.0)).view(scores.shape), None, None
+
+
+def _weighted_sum(pairs: Tensor, weight: Tensor | None, lists: slice) -> Tensor:
+    """Sum over the items j: [lists, rows, n] x [lists, n] -> [lists, rows]."""
+    return pairs.sum(-1) if weight is None else (pairs @ weight[lists].unsqueeze(-1)).squeeze(-1)
+
+
+def _as_lists(scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Scores as rows and as columns [lists, n]: nobody counts an absent item, whose column is at minus infinity."""
+    rows = scores.reshape(-1, scores.shape[-1])
+    return rows, rows if where is None else rows.masked_fill(~where.reshape(rows.shape), -torch.inf)

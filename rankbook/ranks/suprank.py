@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rankbook.checks import check_positive, check_relevance, check_scores
+from rankbook.precision import full_precision, once_differentiable
 from rankbook.ranks.exact import exact_ranks
-from rankbook.ranks.pairs import leads, sigmoid_slope_
+from rankbook.ranks.pairs import leads
+from rankbook.ranks.smooth import SigmoidStep
 
 
 def sup_ranks(
@@ -63,49 +66,74 @@ def sup_ranks(
     >>> rb.sup_ranks(torch.tensor([0.80, 0.78, 0.90]), torch.tensor([1, 1, 0]))
     tensor([ 7.4933, 10.4933,  1.0000])
     """
-    tau, rho, delta = check_positive("tau", tau), check_positive("rho", rho), check_positive("delta", delta)
-    if relevance is None:
-        raise ValueError(
-            "relevance must be given: sup_ranks bounds the rank against the less relevant items; "
-            "pass a tensor in the shape of scores, or take sigmoid_ranks, which needs none"
-        )
-    scores, where = check_scores(scores, where)
-    relevance = check_relevance(relevance, scores, where)
-    return exact_ranks(scores, where=where) + _Surplus.apply(scores, relevance, where, tau, rho, delta)
+    return SupStep(tau, rho, delta).ranks(scores, relevance, where=where)
+
+
+class SupStep:
+    """SupRank's H^- (see `sup_ranks`): at least 1 for every lead >= 0, and of constant slope rho beyond delta."""
+
+    def __init__(self, tau: float, rho: float, delta: float):
+        self.sigmoid = SigmoidStep(tau)
+        self.scale = self.sigmoid.scale
+        self.rho, self.delta = check_positive("rho", rho) / self.scale, check_positive("delta", delta) * self.scale
+        at_delta = 1 / (1 + math.exp(-min(self.delta, 700.0)))
+        self.slope_at_delta = at_delta * (1 - at_delta)
+
+    def sums(self, leads: Tensor) -> Tensor:
+        excess, ahead = self.excess_(leads)
+        return excess.sum(-1).add_(ahead.sum(-1))
+
+    def excess_(self, leads: Tensor) -> tuple[Tensor, Tensor]:
+        """Overwrite the scaled leads by H^- - H, which is never negative, not even by rounding; and H."""
+        ahead = torch.ge(leads, 0, out=torch.empty_like(leads))  # not boolean: floats are added and summed several times faster
+        line = torch.sub(leads, self.delta).relu_()
+        near = self.sigmoid.values_(leads.clamp_(max=self.delta))
+        return near.add_(ahead, alpha=-0.5).add_(line, alpha=self.rho), ahead
+
+    def slopes_(self, leads: Tensor) -> Tensor:
+        beyond = torch.gt(leads, self.delta, out=torch.empty_like(leads))
+        return self.sigmoid.slopes_(leads.clamp_(max=self.delta)).add_(beyond, alpha=self.rho - self.slope_at_delta)
+
+    def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        if relevance is None:
+            raise ValueError(
+                "relevance must be given: sup_ranks bounds the rank against the less relevant items; "
+                "pass a tensor in the shape of scores, or take sigmoid_ranks, which needs none"
+            )
+        scores, where = check_scores(scores, where)
+        relevance = check_relevance(relevance, scores, where)
+        return exact_ranks(scores, where=where) + _Surplus.apply(scores, relevance, where, self)
 
 
 class _Surplus(torch.autograd.Function):
-    """The sum of H^- - H over the less relevant items. It is never negative, not even by rounding."""
+    """The sum of H^- - H over the less relevant items."""
 
     @staticmethod
-    def forward(ctx, scores: Tensor, relevance: Tensor, where: Tensor | None, tau: float, rho: float, delta: float) -> Tensor:
+    @full_precision
+    def forward(ctx, scores: Tensor, relevance: Tensor, where: Tensor | None, step: SupStep) -> Tensor:
         ctx.save_for_backward(scores, relevance, where)
-        ctx.knobs = tau, rho, delta
+        ctx.step = step
         s, grade, rows, row_grade = _split(scores, relevance, where)
         surplus = torch.empty_like(row_grade)
-        for lists, block, x in leads(s, s.gather(1, rows), tau):
-            less = grade[lists].unsqueeze(-2) < row_grade[lists, block].unsqueeze(-1)
-            # sigma(x) = 1/2 + tanh(x / 2) / 2, and H takes 1 off from x = 0 on
-            over = torch.tanh(x.clamp(max=delta / tau).mul_(0.5)).mul_(0.5).add_(x < 0, alpha=0.5)
-            over.add_(x.sub_(delta / tau).clamp_(min=0), alpha=rho * tau)
-            surplus[lists, block] = over.masked_fill_(~less, 0).sum(-1)
+        for lists, block, lead in leads(s, s.gather(1, rows), step.scale):
+            spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
+            surplus[lists, block] = step.excess_(lead)[0].masked_fill_(spared, 0).sum(-1)
         return torch.zeros_like(s).scatter_(1, rows, surplus).view(scores.shape)
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx, grad_surplus: Tensor):
         scores, relevance, where = ctx.saved_tensors
-        tau, rho, delta = ctx.knobs
         s, grade, rows, row_grade = _split(scores, relevance, where)
         g = grad_surplus.reshape(s.shape).gather(1, rows)
         grad, grad_rows = torch.zeros_like(s), torch.empty_like(g)
-        for lists, block, x in leads(s, s.gather(1, rows), tau):
-            less = grade[lists].unsqueeze(-2) < row_grade[lists, block].unsqueeze(-1)
-            linear = x > delta / tau
-            slope = sigmoid_slope_(x).masked_fill_(linear, rho * tau).masked_fill_(~less, 0)
+        for lists, block, lead in leads(s, s.gather(1, rows), ctx.step.scale):
+            spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
+            slope = ctx.step.slopes_(lead).masked_fill_(spared, 0)
             grad[lists] += (g[lists, block].unsqueeze(-2) @ slope).squeeze(-2)
             grad_rows[lists, block] = -g[lists, block] * slope.sum(-1)
-        return grad.scatter_add_(1, rows, grad_rows).div_(tau).view(scores.shape), None, None, None, None, None
+        return grad.scatter_add_(1, rows, grad_rows).mul_(ctx.step.scale).view(scores.shape), None, None, None
 
 
 def _split(scores: Tensor, relevance: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -1,15 +1,16 @@
-"""Losses of pairs, not of ranks: the baselines that a rank loss has to beat."""
+"""The contrastive loss: a softmax of pairs, not of ranks; the baseline that a rank loss has to beat."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rankbook.checks import check_positive
-from rankbook.losses.batch import check_batch, warn_no_positive
+from rankbook.losses.batch_loss import BatchLoss
+from rankbook.retrieval.batch import Batch, warn_no_positive
 
 
-class SupConLoss(nn.Module):
+class SupConLoss(BatchLoss):
     r"""Supervised contrastive loss: each positive must stand out of the whole gallery, in a softmax.
 
     .. math:: \mathcal{L} = -\frac{1}{|Q|} \sum_{q \in Q} \frac{1}{|P_q|} \sum_{k \in P_q}
@@ -36,10 +37,7 @@ class SupConLoss(nn.Module):
         self.temperature = check_positive("temperature", temperature)
         self.include_query = include_query
 
-    def forward(
-        self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None
-    ) -> Tensor:
-        batch = check_batch(embeddings, labels, ref_embeddings, ref_labels).finest()
+    def of_batch(self, batch: Batch) -> Tensor:
         logits = batch.scores() / self.temperature
         positive = batch.labels == batch.ref_labels.T
         where = batch.where(self.include_query)
@@ -52,6 +50,3 @@ class SupConLoss(nn.Module):
         if not defined.any():
             warn_no_positive()
         return (surprise.sum(1) / count.clamp(min=1)).sum() / defined.sum().clamp(min=1)
-
-    def extra_repr(self) -> str:
-        return f"temperature={self.temperature}, include_query={self.include_query}"

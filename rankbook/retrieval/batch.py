@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_finite, check_tensor
+from rankbook.checks import check_finite, check_tensor, warn
 from rankbook.relevance import check_labels, leave_query_out
 
 
@@ -93,4 +92,4 @@ def _check_embeddings(name: str, value: Tensor) -> Tensor:
 
 def warn_no_positive() -> None:
     """Tell that a batch has no query with a positive; its loss is 0."""
-    warnings.warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?", stacklevel=4)
+    warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?")

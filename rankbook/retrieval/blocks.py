@@ -7,13 +7,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from rankbook.losses.batch import Batch, queries_by_positives, warn_no_positive
+from rankbook.precision import full_precision, once_differentiable
+from rankbook.ranks.pairs import BLOCK
+from rankbook.retrieval.batch import Batch, queries_by_positives, warn_no_positive
 
 _ROWS = 256  # queries whose scores are computed by one matrix product, at least: thin blocks waste it
 _SCORES = 1 << 20  # and more as long as they are at most so many scores: 4 MiB of float32
-_PAIRS = 1 << 18  # comparisons of positives that a loss may make at once
 
 
 class BlockLoss(Protocol):
@@ -39,6 +39,7 @@ class _BlockwiseLoss(torch.autograd.Function):
     """The gradient is computed in the forward pass; backward only scales."""
 
     @staticmethod
+    @full_precision
     def forward(ctx, queries: Tensor, gallery: Tensor, batch: Batch, of_block: BlockLoss, include_query: bool) -> Tensor:
         wanted = any(ctx.needs_input_grad)
         loss, count = queries.new_zeros(()), 0
@@ -64,6 +65,7 @@ class _BlockwiseLoss(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx, grad_loss: Tensor):
         grad_queries, grad_gallery = ctx.saved_tensors
         return grad_loss * grad_queries, None if ctx.own_gallery else grad_loss * grad_gallery, None, None, None
@@ -73,4 +75,4 @@ def _blocks(batch: Batch, include_query: bool) -> Iterator[tuple[Tensor, Tensor,
     """As `queries_by_positives`, so that neither the scores [q, m] nor what compares the positives [q, R, R] grows large."""
     limit = max(_ROWS, _SCORES // batch.gallery.shape[0])
     for group in queries_by_positives(batch, include_query=include_query, limit=limit):
-        yield from zip(*(x.split(max(1, _PAIRS // group[1].shape[1] ** 2)) for x in group), strict=True)
+        yield from zip(*(x.split(max(1, BLOCK // group[1].shape[1] ** 2)) for x in group), strict=True)

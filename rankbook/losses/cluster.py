@@ -1,0 +1,51 @@
+"""A learned vector for each class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rankbook.checks import check_positive
+from rankbook.retrieval.batch import check_batch
+
+
+class ClusterLoss(nn.Module):
+    r"""A learned unit vector for each class, and a softmax that pulls the embeddings to their own: the normalized softmax.
+
+    .. math:: \mathcal{L} = -\frac{1}{B} \sum_i \log \frac{\exp(x_i^\top p_{y_i} / T)}{\sum_c \exp(x_i^\top p_c / T)},
+        \qquad \lVert p_c \rVert = 1
+
+    Args:
+        classes: number of classes; labels must be below it.
+        dimensions: of the embeddings.
+        temperature: :math:`T` in units of the similarity; smaller looks at the nearest wrong class only.
+        generator: for the random start of the class vectors; None uses torch's own.
+
+    Call with ``(embeddings[b, d], labels[b])``. It has parameters: give them to the optimizer, often with a larger step.
+
+    Cost: :math:`O(B\,C)` for C classes.
+
+    Source: SupRank's decomposability loss (TPAMI), temperature from its code.
+
+    >>> loss = rb.ClusterLoss(classes=3, dimensions=2)
+    >>> loss(torch.tensor([[1.0, 0.0]]), torch.tensor([2])).shape
+    torch.Size([])
+    """
+
+    def __init__(self, classes: int, dimensions: int, temperature: float = 0.05, *, generator: torch.Generator | None = None):
+        super().__init__()
+        self.temperature = check_positive("temperature", temperature)
+        self.proxies = nn.Parameter(nn.functional.normalize(torch.randn(classes, dimensions, generator=generator), dim=1))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        batch = check_batch(embeddings, labels).finest()
+        target = batch.labels[:, 0]
+        if int(target.min()) < 0 or int(target.max()) >= len(self.proxies):
+            raise ValueError(f"labels must be in 0..{len(self.proxies) - 1}, got {int(target.min())}..{int(target.max())}; raise classes")
+        if batch.queries.shape[1] != self.proxies.shape[1]:
+            raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
+        proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
+        return nn.functional.cross_entropy(batch.queries @ proxies.T / self.temperature, target)
+
+    def extra_repr(self) -> str:
+        return f"classes={len(self.proxies)}, dimensions={self.proxies.shape[1]}, temperature={self.temperature}"

@@ -1,0 +1,54 @@
+"""ROADMAP: SupAP, and a calibration that makes batches agree with the whole."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from rankbook.losses.batch_loss import BatchLoss
+from rankbook.losses.calibration import CalibrationLoss
+from rankbook.losses.sup_ap import SupAPLoss
+from rankbook.retrieval.batch import Batch
+
+
+class ROADMAPLoss(BatchLoss):
+    r"""ROADMAP: an upper bound of 1 - AP, and a calibration that closes the gap between batches and the whole gallery.
+
+    .. math:: \mathcal{L} = (1 - \lambda)\, \mathcal{L}_\text{SupAP} + \lambda\, \mathcal{L}_\text{calibration}
+
+    Args:
+        calibration_weight: :math:`\lambda` between 0 and 1.
+        tau, rho, delta: as `SupAPLoss`.
+        pos_margin, neg_margin, violations_only: as `CalibrationLoss`.
+        include_query: leave each query in its own gallery.
+
+    Cost: as `SupAPLoss`, and :math:`O(B M)` memory for the calibration.
+
+    Source: ROADMAP (NeurIPS 2021). Its code weighs both by 1 (:math:`\lambda` = 1/2 up to a factor of 2), the later SupRank
+    code by .9 and .1. The :math:`\lambda` of the paper was not found.
+
+    >>> embeddings = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.2, 1.0]]), dim=1)
+    >>> rb.ROADMAPLoss()(embeddings, torch.tensor([0, 0, 1, 1]))
+    tensor(0.)
+    """
+
+    def __init__(
+        self,
+        calibration_weight: float = 0.5,
+        *,
+        tau: float = 0.01,
+        rho: float = 100.0,
+        delta: float = 0.05,
+        pos_margin: float = 0.9,
+        neg_margin: float = 0.6,
+        violations_only: bool = False,
+        include_query: bool = False,
+    ):
+        super().__init__()
+        if not 0 <= calibration_weight <= 1:
+            raise ValueError(f"calibration_weight must be between 0 and 1, got {calibration_weight!r}")
+        self.calibration_weight = float(calibration_weight)
+        self.rank_loss = SupAPLoss(tau, rho, delta, include_query=include_query)
+        self.calibration = CalibrationLoss(pos_margin, neg_margin, violations_only=violations_only, include_query=include_query)
+
+    def of_batch(self, batch: Batch) -> Tensor:
+        return (1 - self.calibration_weight) * self.rank_loss.of_batch(batch) + self.calibration_weight * self.calibration.of_batch(batch)
