@@ -5,8 +5,12 @@ its gallery is the rest of the batch, or the reference set. Normalize the embedd
 Labels come in any order, classes in any size; queries without a positive do not count, and if there is no other query the loss
 is 0 with zero gradient and a warning. Labels ``[b, levels]`` are read at their finest level (column 0), unless the loss is graded.
 
-``include_query=True`` leaves each query in its own gallery, as a positive that always wins. The papers' code does so; the loss
-is then lower for the same embeddings.
+``include_query=True`` leaves each query in its own gallery, as a positive that always wins. Most of the papers' code does so; the
+loss is then lower for the same embeddings. Under `RecallAtKLoss` the query is no positive but in the way, as in its paper's code.
+
+Whatever mode torch is in, values and gradients are those of float32 (or of float64 embeddings): under autocast, other default
+dtypes and devices, in inference. Half precision is computed in float32; embeddings whose products leave float32 (lengths below
+1e-9 or above 1e9) in float64, and the loss is then a float64 number. Losses are differentiable once; more is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +19,13 @@ import inspect
 
 from torch import Tensor, nn
 
+from rankbook.checks import check_flag
 from rankbook.ranks.steps import Step
+from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
 from rankbook.retrieval.blocks import mean_loss
 from rankbook.retrieval.counts import Head, MetricHead, RankLoss
+from rankbook.retrieval.positives import QueryRole
 from rankbook.types import MetricFn
 
 
@@ -26,8 +33,17 @@ class BatchLoss(nn.Module):
     """Called ``(embeddings[b, d], labels[b], ref_embeddings=None, ref_labels=None)``; a subclass computes `of_batch`."""
 
     graded = False  # True: all levels of the labels, and relevance is the number of levels shared
+    included_as: QueryRole = "positive"  # what the query is in its own gallery under include_query=True
 
-    def forward(self, embeddings: Tensor, labels: Tensor, ref_embeddings: Tensor | None = None, ref_labels: Tensor | None = None) -> Tensor:
+    def __init__(self, *, include_query: bool = False):
+        super().__init__()
+        self.include_query = check_flag("include_query", include_query)
+
+    @property
+    def query(self) -> QueryRole:
+        return self.included_as if self.include_query else "absent"
+
+    def forward(self, embeddings: Tensor, labels: Labels, ref_embeddings: Tensor | None = None, ref_labels: Labels | None = None) -> Tensor:
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
         return self.of_batch(batch if self.graded else batch.finest())
 
@@ -61,8 +77,8 @@ class BatchRankLoss(BatchLoss):
     """
 
     def __init__(self, metric: MetricFn, step: Step, *, head: Head | None = None, include_query: bool = False):
-        super().__init__()
-        self.step, self.head, self.include_query = step, head or MetricHead(metric, step.ranks), include_query
+        super().__init__(include_query=include_query)
+        self.step, self.head = step, head or MetricHead(metric, step.ranks)
 
     def of_batch(self, batch: Batch) -> Tensor:
-        return mean_loss(batch, RankLoss(self.step, self.head), include_query=self.include_query)
+        return mean_loss(batch, RankLoss(self.step, self.head), query=self.query)

@@ -10,9 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rankbook.checks import check_count
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.blocks import mean_loss
+from rankbook.retrieval.positives import Group
 
 
 class BinnedAPLoss(BatchLoss):
@@ -25,13 +27,11 @@ class BinnedAPLoss(BatchLoss):
     """
 
     def __init__(self, centers: int, best: float, worst: float, *, include_query: bool):
-        super().__init__()
-        if not isinstance(centers, int) or centers < 2:
-            raise ValueError(f"bins must be a whole number that gives at least two bin centers, got {centers!r} centers")
-        self.centers, self.best, self.worst, self.include_query = centers, best, worst, include_query
+        super().__init__(include_query=include_query)
+        self.centers, self.best, self.worst = centers, best, worst
 
     def of_batch(self, batch: Batch) -> Tensor:
-        return mean_loss(batch, _HistogramLoss(self.centers, self.best, self.worst), include_query=self.include_query)
+        return mean_loss(batch, _HistogramLoss(self.centers, self.best, self.worst), query=self.query)
 
 
 class FastAPLoss(BinnedAPLoss):
@@ -54,6 +54,7 @@ class FastAPLoss(BinnedAPLoss):
     """
 
     def __init__(self, bins: int = 10, *, include_query: bool = False):
+        bins = check_count("bins", bins)
         super().__init__(bins + 1, best=1.0, worst=-1.0, include_query=include_query)
         self.bins = bins
 
@@ -75,6 +76,7 @@ class SoftBinAPLoss(BinnedAPLoss):
     """
 
     def __init__(self, bins: int = 20, *, include_query: bool = False):
+        bins = check_count("bins", bins, at_least=2)
         super().__init__(bins, best=1.0, worst=-1.0, include_query=include_query)
         self.bins = bins
 
@@ -90,7 +92,8 @@ class _HistogramLoss(NamedTuple):
     best: float
     worst: float
 
-    def __call__(self, scores: Tensor, places: Tensor, relevance: Tensor, absent: Tensor | None, wanted: bool) -> Tensor:
+    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
+        places, absent = group.places, group.absent
         last = self.centers - 1
         slope = last / (self.worst - self.best)
         line = scores.sub_(self.best).mul_(slope)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_positive
+from rankbook.checks import check_number, check_positive
 from rankbook.losses.batch_loss import BatchLoss
-from rankbook.precision import once_differentiable
-from rankbook.ranks.pairs import BLOCK
-from rankbook.retrieval.batch import Batch, queries_by_positives, warn_no_positive
+from rankbook.ranks.exact import ExactStep
+from rankbook.ranks.pairs import count, leads
+from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.blocks import mean_loss
+from rankbook.retrieval.counts import leave_negatives
+from rankbook.retrieval.positives import Group
 
 
 class BlackBoxAPLoss(BatchLoss):
@@ -18,19 +23,29 @@ class BlackBoxAPLoss(BatchLoss):
     The scores of the positives are lowered and those of the negatives raised by half of the margin: without it, a right order
     has no gradient even where it is right by a hair.
 
-    Equal to ``as_loss(average_precision, partial(blackbox_ranks, strength=strength))`` on the shifted score matrix. The value
-    is the exact 1 - AP of those scores.
+    .. math:: \mathcal{L} = 1 - \frac{1}{|Q|} \sum_{q \in Q} \frac{1}{|P_q|} \sum_{k \in P_q} \frac{\mathrm{rank}^+(k)}{\mathrm{rank}(k)}
+
+    The value is the exact 1 - AP of those scores. The gradient flows through the rank in the denominator, divided by the length
+    n of the list; :math:`\mathrm{rank}^+`, among the positives, is held constant:
+
+    .. math:: \frac{\partial \mathcal{L}}{\partial s} = \frac{1}{\lambda n} \left[ \mathrm{rk}\!\left(s + \lambda n\,
+        \frac{\partial \mathcal{L}}{\partial \mathrm{rk}}\right) - \mathrm{rk}(s) \right]
+
+    What comes in from above only scales it: a loss that is scaled (by a `GradScaler`, say) keeps its direction.
 
     Args:
-        strength: :math:`\lambda` of `blackbox_ranks`; larger looks farther for an order that differs.
+        strength: :math:`\lambda`, in units of the similarity for a unit of the gradient of the mean loss with respect to a rank
+            divided by n; larger looks farther for an order that differs. `blackbox_ranks` does not divide: there it is ``strength * n``.
         margin: in units of the similarity, 0 for none.
         include_query: leave each query in its own gallery, as a positive.
 
-    Cost: :math:`O(B R M)`
-    comparisons for :math:`R` positives a query, as only they have an upstream gradient: nothing is sorted.
+    Cost: :math:`O(B R M)` comparisons for :math:`R` positives a query, as only they have an upstream gradient: nothing is sorted.
 
-    Source: RaMBO (1912.03500), values from ROADMAP's baseline. Its code draws half-normal noise for the margin at every call;
-    here it is fixed, so that the loss is a function of its input.
+    Raises:
+        ValueError: ``strength`` not above 0, ``margin`` below 0; the rest as `SmoothAPLoss`.
+
+    Source: RaMBO (1912.03500), values from ROADMAP's baseline, which ``include_query=True`` equals. Its code draws half-normal
+    noise for the margin at every call; here it is fixed, so that the loss is a function of its input.
 
     >>> embeddings = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.2, 1.0]]), dim=1)
     >>> rb.BlackBoxAPLoss()(embeddings, torch.tensor([0, 0, 1, 1]))
@@ -38,81 +53,46 @@ class BlackBoxAPLoss(BatchLoss):
     """
 
     def __init__(self, strength: float = 4.0, margin: float = 0.02, *, include_query: bool = False):
-        super().__init__()
-        if margin < 0:
-            raise ValueError(f"margin must be >= 0, got {margin!r}")
-        self.strength, self.margin, self.include_query = check_positive("strength", strength), float(margin), include_query
+        super().__init__(include_query=include_query)
+        self.strength, self.margin = check_positive("strength", strength), check_number("margin", margin, at_least=0)
 
     def of_batch(self, batch: Batch) -> Tensor:
-        return _BlackBoxAP.apply(batch.queries, batch.gallery, batch, self.strength, self.margin, self.include_query)
+        return mean_loss(batch, _BlackBoxAP(self.strength, self.margin), query=self.query)
 
 
-class _BlackBoxAP(torch.autograd.Function):
-    """AP of exact ranks. Backward moves each positive against its gradient, and the ranks that change are the gradient.
+class _BlackBoxAP(NamedTuple):
+    """The loss of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`.
 
-    Only positives move, so a negative's rank changes by the number of positives that pass it: comparisons suffice.
+    AP of exact ranks. Each positive is moved against the gradient of its rank, and the ranks that change are the gradient of the
+    scores. Only positives move, so a negative's rank changes by the number of positives that pass it: comparisons suffice.
     """
 
-    @staticmethod
-    def forward(ctx, queries: Tensor, gallery: Tensor, batch: Batch, strength: float, margin: float, include_query: bool) -> Tensor:
-        ctx.save_for_backward(queries, gallery)
-        ctx.batch, ctx.strength, ctx.margin, ctx.include_query = batch, strength, margin, include_query
-        loss, count = queries.new_zeros(()), 0
-        for _, _, positives, negatives in _BlackBoxAP.blocks(ctx):
-            among, rank = _exact_ranks(positives, negatives)
-            loss += len(rank) - (among / rank).mean(1).sum()
-            count += len(rank)
-        if count == 0:
-            warn_no_positive()
-        ctx.count = max(count, 1)
-        return loss / ctx.count
+    strength: float
+    margin: float
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_loss: Tensor):
-        queries, gallery = ctx.saved_tensors
-        grad_queries = torch.zeros_like(queries)
-        grad_gallery = grad_queries if ctx.batch.own_gallery else torch.zeros_like(gallery)
-        for rows, places, positives, negatives in _BlackBoxAP.blocks(ctx):
-            among, rank = _exact_ranks(positives, negatives)
-            share = grad_loss / (ctx.count * positives.shape[1])
-            to_rank, to_among = share * among / rank.square(), -share / rank  # of 1 - among / rank, two rankings
-            moved = positives + ctx.strength * to_rank
-            before, after = _ahead(negatives, positives), _ahead(negatives, moved)
-            grad = (before - after).sum(1)  # a positive that passes a negative pushes it down by one rank
-            change = after.sum(2) - before.sum(2) + _rank_change(positives, moved)
-            change += _rank_change(positives, positives + ctx.strength * to_among)
-            grad.scatter_(1, places, change).div_(ctx.strength)
-            grad_queries.index_add_(0, rows, grad @ gallery)
-            grad_gallery.addmm_(grad.T, queries[rows])
-        return grad_queries, None if ctx.batch.own_gallery else grad_gallery, None, None, None, None
-
-    @staticmethod
-    def blocks(ctx):
-        """Yield rows [q], places [q, R], scores of the positives [q, R] and of the gallery [q, m], -inf where not negative."""
-        queries, gallery = ctx.saved_tensors if hasattr(ctx, "count") else (ctx.batch.queries, ctx.batch.gallery)
-        for rows, places, _ in queries_by_positives(ctx.batch, include_query=ctx.include_query, limit=max(1, BLOCK // len(gallery))):
-            for q, at in zip(*(x.split(max(1, BLOCK // (len(gallery) * places.shape[1]))) for x in (rows, places)), strict=True):
-                scores = queries[q] @ gallery.T + ctx.margin / 2
-                positives = scores.gather(1, at) - ctx.margin
-                scores.scatter_(1, at, -torch.inf)
-                if ctx.batch.own_gallery and not ctx.include_query:
-                    scores.scatter_(1, q[:, None], -torch.inf)
-                yield q, at, positives, scores
+    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
+        strength = self.strength * (scores.shape[1] - (group.absent is not None))  # for ranks that are not divided by n
+        positives = leave_negatives(scores.add_(self.margin / 2), group) - self.margin
+        among = count(positives, positives, 1.0, ExactStep().sums)
+        rank = among + count(scores, positives, 1.0, ExactStep().sums)
+        loss = len(rank) - (among / rank).mean(1).sum()
+        if wanted:
+            to_rank = among / rank.square() / (total * rank.shape[1])
+            moved = positives + strength * to_rank
+            change = _ranks(moved, moved)[0] - _ranks(positives, positives)[0]  # among the positives, which all move
+            after, pushed_after = _ranks(scores, moved)
+            before, pushed_before = _ranks(scores, positives)
+            change += after - before
+            torch.sub(pushed_before, pushed_after, out=scores)  # a positive that passes a negative pushes it down by one rank
+            scores.scatter_(1, group.places, change).mul_(total / strength)
+        return loss
 
 
-def _exact_ranks(positives: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """Ranks of the positives among themselves and among all, ties at their last place: [q, R]."""
-    among = (positives.unsqueeze(1) >= positives.unsqueeze(2)).sum(2).to(positives.dtype)
-    reached = torch.empty(*positives.shape, negatives.shape[1], dtype=positives.dtype, device=positives.device)
-    return among, among + torch.ge(negatives.unsqueeze(1), positives.unsqueeze(2), out=reached).sum(2)
-
-
-def _ahead(others: Tensor, items: Tensor) -> Tensor:
-    """1 where the other is ahead of the item, 1/2 at a tie: [q, R, m]."""
-    return (others.unsqueeze(1) - items.unsqueeze(2)).sign_().add_(1).mul_(0.5)
-
-
-def _rank_change(items: Tensor, moved: Tensor) -> Tensor:
-    """How the ranks of the items among themselves change when all move, ties at their average."""
-    return _ahead(moved, moved).sum(2) - _ahead(items, items).sum(2)
+def _ranks(others: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    """How many of the others [q, m] are ahead of each item [q, R], and of how many items each other is ahead; 1/2 at a tie."""
+    of_items, of_others = torch.empty_like(items), torch.zeros_like(others)
+    for block, part, lead in leads(others, items):
+        ahead = lead.sign_().add_(1).mul_(0.5)
+        of_items[block, part] = ahead.sum(2)
+        of_others[block] += ahead.sum(1)
+    return of_items, of_others

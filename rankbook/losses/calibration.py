@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from rankbook.checks import check_flag, check_number
 from rankbook.losses.batch_loss import BatchLoss
-from rankbook.precision import full_precision, once_differentiable
-from rankbook.retrieval.batch import Batch, queries_by_positives
+from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.blocks import Gradients, with_gradients
+from rankbook.retrieval.positives import Positives
 
 
 class CalibrationLoss(BatchLoss):
@@ -35,47 +39,36 @@ class CalibrationLoss(BatchLoss):
     """
 
     def __init__(self, pos_margin: float = 0.9, neg_margin: float = 0.6, *, violations_only: bool = False, include_query: bool = False):
-        super().__init__()
-        self.pos_margin, self.neg_margin = float(pos_margin), float(neg_margin)
-        self.violations_only, self.include_query = violations_only, include_query
+        super().__init__(include_query=include_query)
+        self.pos_margin, self.neg_margin = check_number("pos_margin", pos_margin), check_number("neg_margin", neg_margin)
+        self.violations_only = check_flag("violations_only", violations_only)
 
     def of_batch(self, batch: Batch) -> Tensor:
-        groups = list(queries_by_positives(batch, include_query=self.include_query, limit=len(batch.queries)))
-        without_query = batch.own_gallery and not self.include_query
-        return _Calibration.apply(batch.scores(), groups, without_query, self.pos_margin, self.neg_margin, self.violations_only)
+        return with_gradients(batch, partial(self._compute, batch))
 
-
-class _Calibration(torch.autograd.Function):
-    """Both hinges in one pass over the scores: every pair as a negative, then the positives, which are few, put right."""
-
-    @staticmethod
-    @full_precision
-    def forward(
-        ctx, scores: Tensor, groups: list, without_query: bool, pos_margin: float, neg_margin: float, violations_only: bool
-    ) -> Tensor:
-        excess = scores - neg_margin
-        if without_query:
-            excess.fill_diagonal_(-1)
-        positives = [pos_margin - scores[rows[:, None], places] for rows, places, _ in groups]
-        for rows, places, _ in groups:
+    def _compute(self, batch: Batch, wanted: bool) -> Gradients:
+        """Both hinges in one pass over the scores: every pair as a negative, then the positives, which are few, put right."""
+        scores = batch.scores(torch.arange(len(batch.queries), device=batch.queries.device))
+        groups = list(Positives(batch, self.query).groups(lambda size: len(scores)))
+        excess, pairs = scores - self.neg_margin, scores.numel()
+        if batch.self_index is not None and self.query == "absent":
+            excess.scatter_(1, batch.self_index[:, None], -1)
+            pairs -= len(scores)
+        lacking = [self.pos_margin - scores[rows[:, None], places] for rows, places, _, _ in groups]
+        for rows, places, _, _ in groups:
             excess[rows[:, None], places] = -1
-        pairs = excess.numel() - (len(excess) if without_query else 0)
-        pull, push = sum((p.relu().sum() for p in positives), scores.new_zeros(())), excess.relu_().sum()
-        if violations_only:
-            count_pull, count_push = sum(int((p > 0).sum()) for p in positives), int((excess > 0).sum())
+        pull, push = sum((lack.relu().sum() for lack in lacking), scores.new_zeros(())), excess.relu_().sum()
+        if self.violations_only:
+            count_pull, count_push = sum((lack > 0).sum() for lack in lacking), (excess > 0).sum()
         else:
-            count_pull = sum(p.numel() for p in positives)
+            count_pull = sum(lack.numel() for lack in lacking)
             count_push = pairs - count_pull
-        count_pull, count_push = max(count_pull, 1), max(count_push, 1)
+        count_pull, count_push = (torch.as_tensor(count, device=scores.device).clamp(min=1) for count in (count_pull, count_push))
+        loss = pull / count_pull + push / count_push
+        if not wanted:
+            return loss, None, None
         grad = excess.sign_().div_(count_push)
-        for (rows, places, _), p in zip(groups, positives, strict=True):
-            grad[rows[:, None], places] = (p > 0).to(grad.dtype) / -count_pull
-        ctx.save_for_backward(grad)
-        return pull / count_pull + push / count_push
-
-    @staticmethod
-    @once_differentiable
-    @full_precision
-    def backward(ctx, grad_loss: Tensor):
-        (grad,) = ctx.saved_tensors
-        return grad * grad_loss, None, None, None, None, None
+        for (rows, places, _, _), lack in zip(groups, lacking, strict=True):
+            grad[rows[:, None], places] = (lack > 0).to(grad.dtype) / -count_pull
+        to_queries, to_gallery = grad @ batch.gallery, grad.T @ batch.queries
+        return (loss, to_queries.add_(to_gallery), None) if batch.own_gallery else (loss, to_queries, to_gallery)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rankbook.checks import check_positive
+from rankbook.checks import check_count, check_positive, reads_values
+from rankbook.precision import full_precision, once_differentiable
+from rankbook.relevance import Labels
 from rankbook.retrieval.batch import check_batch
 
 
@@ -34,18 +36,39 @@ class ClusterLoss(nn.Module):
 
     def __init__(self, classes: int, dimensions: int, temperature: float = 0.05, *, generator: torch.Generator | None = None):
         super().__init__()
+        classes, dimensions = check_count("classes", classes), check_count("dimensions", dimensions)
         self.temperature = check_positive("temperature", temperature)
         self.proxies = nn.Parameter(nn.functional.normalize(torch.randn(classes, dimensions, generator=generator), dim=1))
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    @full_precision
+    def forward(self, embeddings: Tensor, labels: Labels) -> Tensor:
         batch = check_batch(embeddings, labels).finest()
         target = batch.labels[:, 0]
-        if int(target.min()) < 0 or int(target.max()) >= len(self.proxies):
-            raise ValueError(f"labels must be in 0..{len(self.proxies) - 1}, got {int(target.min())}..{int(target.max())}; raise classes")
+        if reads_values(target):
+            lowest, highest = torch.stack(target.aminmax()).tolist()
+            if lowest < 0 or highest >= len(self.proxies):
+                raise ValueError(f"labels must be in 0..{len(self.proxies) - 1}, got {lowest}..{highest}; raise classes")
         if batch.queries.shape[1] != self.proxies.shape[1]:
             raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
         proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
-        return nn.functional.cross_entropy(batch.queries @ proxies.T / self.temperature, target)
+        return nn.functional.cross_entropy(_Products.apply(batch.queries, proxies) / self.temperature, target)
 
     def extra_repr(self) -> str:
         return f"classes={len(self.proxies)}, dimensions={self.proxies.shape[1]}, temperature={self.temperature}"
+
+
+class _Products(torch.autograd.Function):
+    """queries @ proxies.T, and in full precision backward too: autocast would round the products there."""
+
+    @staticmethod
+    @full_precision
+    def forward(ctx, queries: Tensor, proxies: Tensor) -> Tensor:
+        ctx.save_for_backward(queries, proxies)
+        return queries @ proxies.T
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx, grad: Tensor):
+        queries, proxies = ctx.saved_tensors
+        return grad @ proxies, grad.T @ queries

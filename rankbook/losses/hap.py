@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Literal
+
+import torch
 from torch import Tensor
 
+from rankbook.checks import check_choice
 from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import hierarchical_ap
+from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.suprank import SupStep
 from rankbook.relevance import hierarchical_relevance
 from rankbook.types import RankFn, Reduction
@@ -22,9 +28,12 @@ class SupHAPLoss(BatchRankLoss):
 
     Args:
         tau, rho, delta: as `SupAPLoss`.
+        order: who may stand above whom among the positives. ``"relevance"``: the more relevant, as in the formula of the metric,
+            so that the loss bounds 1 - H-AP. ``"levels"``: who shares more levels, as in the papers' code. The two differ
+            between classes of unequal size: an item of a large class can weigh less than one of the coarser, small rest.
         include_query: leave each query in its own gallery.
 
-    Cost: as `SmoothNDCGLoss`. Source: HAPPIER (ECCV 2022) and SupRank (TPAMI), from their code.
+    Cost: as `SmoothNDCGLoss`. Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); ``order="levels", include_query=True`` is their code.
 
     >>> embeddings = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.2, 1.0]]), dim=1)
     >>> rb.SupHAPLoss()(embeddings, torch.tensor([[0, 0], [0, 0], [1, 0], [1, 0]]))
@@ -33,12 +42,35 @@ class SupHAPLoss(BatchRankLoss):
 
     graded = True
 
-    def __init__(self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, *, include_query: bool = False):
-        super().__init__(level_ap, SupStep(tau, rho, delta), include_query=include_query)
-        self.tau, self.rho, self.delta = tau, rho, delta
+    def __init__(
+        self,
+        tau: float = 0.01,
+        rho: float = 100.0,
+        delta: float = 0.05,
+        *,
+        order: Literal["relevance", "levels"] = "relevance",
+        include_query: bool = False,
+    ):
+        order = check_choice("order", order, ("relevance", "levels"))
+        super().__init__(partial(level_ap, order=order), SupStep(tau, rho, delta), include_query=include_query)
+        self.tau, self.rho, self.delta, self.order = tau, rho, delta, order
 
 
-def level_ap(scores: Tensor, levels: Tensor, *, rank_fn: RankFn, where: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
-    """H-AP of shared levels, weighed as `hierarchical_relevance` does."""
+def level_ap(
+    scores: Tensor,
+    levels: Tensor,
+    *,
+    order: Literal["relevance", "levels"] = "relevance",
+    rank_fn: RankFn = exact_ranks,
+    where: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    """H-AP of shared levels, weighed as `hierarchical_relevance` does; ``order`` as in `SupHAPLoss`."""
     relevance = hierarchical_relevance(levels, where=where, dtype=scores.dtype)
-    return hierarchical_ap(scores, relevance, rank_fn=rank_fn, where=where, reduction=reduction)
+
+    def by_levels(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        ranks_of_list = relevance is not None and relevance.dtype != torch.bool  # not those among items that count as equal
+        return rank_fn(scores, levels if ranks_of_list else relevance, where=where)
+
+    ranker = by_levels if order == "levels" else rank_fn
+    return hierarchical_ap(scores, relevance, rank_fn=ranker, where=where, reduction=reduction)

@@ -28,17 +28,23 @@ class RecallAtKLoss(BatchRankLoss):
         k: lengths of the short list, counted without the query.
         tau_rank: softness of the cut at k, in ranks.
         tau_score: temperature of the ranks, in units of the similarity.
-        include_query: see the module.
+        include_query: leave each query in its own gallery, as the paper's code does: it is no positive and stands in the way of
+            all of them, so that the loss has a floor.
 
-    Cost, errors: as `SmoothAPLoss`.
+    Cost: as `SmoothAPLoss`.
 
-    Source: Recall@k Surrogate Loss with Large Batches and Similarity Mixup (CVPR 2022, 2108.11179), defaults from its code,
-    which leaves the query in its gallery.
+    Raises:
+        ValueError: a ``k`` that is no sequence of whole numbers, ``tau_rank`` or ``tau_score`` not above 0; the rest as `SmoothAPLoss`.
+
+    Source: Recall@k Surrogate Loss with Large Batches and Similarity Mixup (CVPR 2022, 2108.11179), defaults from its code;
+    ``include_query=True`` is its value.
 
     >>> embeddings = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.2, 1.0]]), dim=1)
     >>> rb.RecallAtKLoss(k=(1, 2), tau_rank=0.1)(embeddings, torch.tensor([0, 0, 1, 1]))
     tensor(0.2500)
     """
+
+    included_as = "distractor"
 
     def __init__(self, k: Sequence[int] = (1, 2, 4, 8, 16), tau_rank: float = 1.0, tau_score: float = 0.01, *, include_query: bool = False):
         k = check_counts("k", k)
@@ -55,7 +61,7 @@ class SupRecallLoss(BatchRankLoss):
     Args:
         k, tau_rank: as `RecallAtKLoss`.
         tau, rho, delta: as `SupAPLoss`.
-        include_query: see the module.
+        include_query: leave each query in its own gallery, as a positive.
 
     Cost, errors: as `SmoothAPLoss`. Source: SupRank (TPAMI), defaults from its code.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from rankbook.checks import check_number
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.losses.calibration import CalibrationLoss
 from rankbook.losses.sup_ap import SupAPLoss
@@ -43,10 +44,8 @@ class ROADMAPLoss(BatchLoss):
         violations_only: bool = False,
         include_query: bool = False,
     ):
-        super().__init__()
-        if not 0 <= calibration_weight <= 1:
-            raise ValueError(f"calibration_weight must be between 0 and 1, got {calibration_weight!r}")
-        self.calibration_weight = float(calibration_weight)
+        super().__init__(include_query=include_query)
+        self.calibration_weight = check_number("calibration_weight", calibration_weight, at_least=0, at_most=1)
         self.rank_loss = SupAPLoss(tau, rho, delta, include_query=include_query)
         self.calibration = CalibrationLoss(pos_margin, neg_margin, violations_only=violations_only, include_query=include_query)
 

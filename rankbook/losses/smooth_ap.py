@@ -19,7 +19,7 @@ class SmoothAPLoss(BatchRankLoss):
 
     Args:
         tau: temperature in units of the similarity; larger reaches farther (see `sigmoid_ranks`).
-        include_query: see the module.
+        include_query: leave each query in its own gallery, as a positive that always wins (as in the paper's code).
 
     Cost: :math:`O(B R M)` steps for :math:`R` positives a query and :math:`M` gallery items, and three matrix products;
     extra memory :math:`O(256\,M)`, never :math:`B^3`. The gradient is computed in the forward pass.
@@ -46,15 +46,18 @@ class SmoothAPHead:
     def __init__(self, step: SigmoidStep):
         self.step = step
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         scaled = scores * self.step.scale
         leads = scaled.unsqueeze(1) - scaled.unsqueeze(2)  # [queries, k, j]
-        among_positives = 0.5 + self.step.sums(leads.clone())  # the item itself is in the sum with 1/2
-        slope = self.step.slopes_(leads)  # of (k, j) as of (j, k)
+        among_positives = 0.5 + self.step.sums(leads.clone() if wanted else leads)  # the item itself is in the sum with 1/2
         rank = among_positives + negatives_above
         precision = among_positives / rank
+        loss = (1 - precision.mean(1)).sum()
+        if not wanted:
+            return loss, scores, rank
+        slope = self.step.slopes_(leads)  # of (k, j) as of (j, k)
         share = scores.new_full((), 1 / scores.shape[1]) / rank
         to_above = share * precision
         to_among = (to_above - share) * self.step.scale
         to_scores = slope.mul_(to_among.unsqueeze(1) - to_among.unsqueeze(2)).sum(2)
-        return (1 - precision.mean(1)).sum(), to_scores, to_above
+        return loss, to_scores, to_above

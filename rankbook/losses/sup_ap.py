@@ -24,7 +24,7 @@ class SupAPLoss(BatchRankLoss):
         tau: temperature of the sigmoid, in units of the similarity.
         rho: slope for badly ranked negatives, in ranks for one unit of similarity.
         delta: lead of a negative beyond which the line takes over, in units of the similarity.
-        include_query: see the module.
+        include_query: leave each query in its own gallery, as a positive that always wins (as in the paper's code).
 
     Cost, errors: as `SmoothAPLoss`.
 
@@ -45,7 +45,7 @@ class SupAPLoss(BatchRankLoss):
 class SupAPHead:
     """1 - AP from exact ranks of the positives and soft counts of the negatives above them."""
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         among_positives = (scores.unsqueeze(1) >= scores.unsqueeze(2)).sum(-1)
         share = 1 / scores.shape[1]
         precision = among_positives / (among_positives + negatives_above)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from rankbook.checks import check_positive
 from rankbook.losses.batch_loss import BatchLoss
-from rankbook.retrieval.batch import Batch, warn_no_positive
+from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.blocks import mean_loss
+from rankbook.retrieval.positives import Group
 
 
 class SupConLoss(BatchLoss):
@@ -23,7 +27,7 @@ class SupConLoss(BatchLoss):
     Call with ``(embeddings[b, d], labels[b], ref_embeddings=None, ref_labels=None)``; normalize the embeddings first. With
     one positive a query this is InfoNCE. The loss does not reach 0 when a query has several positives: they share the softmax.
 
-    Cost: :math:`O(B M)` time and memory.
+    Cost: :math:`O(B M)` time and :math:`O(256\,M)` memory.
 
     Source: Supervised Contrastive Learning (NeurIPS 2020, 2004.11362), the form with the sum outside of the logarithm.
 
@@ -33,20 +37,26 @@ class SupConLoss(BatchLoss):
     """
 
     def __init__(self, temperature: float = 0.1, *, include_query: bool = False):
-        super().__init__()
+        super().__init__(include_query=include_query)
         self.temperature = check_positive("temperature", temperature)
-        self.include_query = include_query
 
     def of_batch(self, batch: Batch) -> Tensor:
-        logits = batch.scores() / self.temperature
-        positive = batch.labels == batch.ref_labels.T
-        where = batch.where(self.include_query)
-        if where is not None:
-            logits = logits.masked_fill(~where, torch.finfo(logits.dtype).min)  # finite: a lone item must not give NaN
-            positive = positive & where
-        surprise = torch.where(positive, logits.logsumexp(1, keepdim=True) - logits, 0.0)
-        count = positive.sum(1)
-        defined = count > 0
-        if not defined.any():
-            warn_no_positive()
-        return (surprise.sum(1) / count.clamp(min=1)).sum() / defined.sum().clamp(min=1)
+        return mean_loss(batch, _SoftmaxLoss(self.temperature), query=self.query)
+
+
+class _SoftmaxLoss(NamedTuple):
+    """The loss of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`."""
+
+    temperature: float
+
+    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
+        logits = scores.div_(self.temperature)
+        if group.absent is not None:
+            logits.scatter_(1, group.absent, -torch.inf)
+        whole = logits.logsumexp(1, keepdim=True)
+        loss = (whole - logits.gather(1, group.places)).mean(1).sum()
+        if wanted:
+            share = 1 / group.places.shape[1]
+            logits.sub_(whole).exp_().scatter_add_(1, group.places, scores.new_full((), -share).expand(group.places.shape))
+            logits.div_(self.temperature)
+        return loss

@@ -61,7 +61,8 @@ def sup_ranks(
         ValueError: no relevance; NaN or inf in the scores; ``tau``, ``rho`` or ``delta`` not above 0.
 
     Source: ROADMAP (NeurIPS 2021, equation 5) and SupRank (TPAMI 2025). Their code takes the upper branch only for x > 0, where the
-    bound fails at ties, and steps down by 0.05 at ``delta``; ours does neither.
+    bound fails at ties; ours takes it from 0 on. Their released configurations join the line at an offset of 1.44, a step
+    down by 0.05 at ``delta``; their code computes the continuous offset too, if it is given none, and that is ours.
 
     >>> rb.sup_ranks(torch.tensor([0.80, 0.78, 0.90]), torch.tensor([1, 1, 0]))
     tensor([ 7.4933, 10.4933,  1.0000])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from rankbook.precision import full_precision, once_differentiable
 from rankbook.ranks.pairs import BLOCK
-from rankbook.retrieval.batch import Batch, queries_by_positives, warn_no_positive
+from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.positives import Group, Positives, QueryRole, warn_no_positive
 
 _ROWS = 256  # queries whose scores are computed by one matrix product, at least: thin blocks waste it
 _SCORES = 1 << 20  # and more as long as they are at most so many scores: 4 MiB of float32
@@ -19,60 +21,68 @@ _SCORES = 1 << 20  # and more as long as they are at most so many scores: 4 MiB 
 class BlockLoss(Protocol):
     """The loss of some queries, as a function of their scores."""
 
-    def __call__(self, scores: Tensor, places: Tensor, relevance: Tensor, absent: Tensor | None, wanted: bool) -> Tensor:
+    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
         """Return the sum of the losses, and overwrite the scores by its gradient, if wanted.
 
         Args:
             scores: ``[q, m]``.
-            places, relevance: ``[q, R]`` of the positives.
-            absent: ``[q, 1]``, the place of each query in its own gallery, if it is left out there.
+            group: the queries, their positives, and their own places, if they are left out there.
+            total: number of queries that the mean is over.
             wanted: False: nobody asks for the gradient, and the scores may be overwritten by anything.
         """
 
 
-def mean_loss(batch: Batch, of_block: BlockLoss, *, include_query: bool) -> Tensor:
+#: The loss and, if wanted, its gradients with respect to queries and gallery; the second is None if they are one tensor.
+Gradients = tuple[Tensor, Tensor | None, Tensor | None]
+
+
+def mean_loss(batch: Batch, of_block: BlockLoss, *, query: QueryRole = "absent") -> Tensor:
     """Mean loss over the queries that have a positive."""
-    return _BlockwiseLoss.apply(batch.queries, batch.gallery, batch, of_block, include_query)
+
+    def compute(wanted: bool) -> Gradients:
+        positives = Positives(batch, query)
+        if not positives.total:
+            warn_no_positive()
+        scale = 1 / max(positives.total, 1)
+        loss = batch.queries.new_zeros(())
+        grad_queries = torch.zeros_like(batch.queries) if wanted else None
+        # one tensor for both roles when the batch is its own gallery
+        grad_gallery = grad_queries if batch.own_gallery or not wanted else torch.zeros_like(batch.gallery)
+        for group in positives.groups(lambda size: _queries_at_once(size, len(batch.gallery))):
+            scores = batch.scores(group.rows)
+            loss += of_block(scores, group, positives.total, wanted)
+            if wanted:
+                scores *= scale
+                grad_queries.index_add_(0, group.rows, scores @ batch.gallery)
+                grad_gallery.addmm_(scores.T, batch.queries.index_select(0, group.rows))
+        return loss * scale, grad_queries, None if batch.own_gallery else grad_gallery
+
+    return with_gradients(batch, compute)
 
 
-class _BlockwiseLoss(torch.autograd.Function):
+def _queries_at_once(positives: int, gallery: int) -> int:
+    """So many that neither the scores [q, m] nor what compares the positives [q, R, R] grows large."""
+    return min(max(_ROWS, _SCORES // gallery), max(1, BLOCK // positives**2))
+
+
+def with_gradients(batch: Batch, compute: Callable[[bool], Gradients]) -> Tensor:
+    """The loss of a batch, when its gradient comes with its value: ``compute(wanted)`` gives both, from detached embeddings."""
+    wanted = torch.is_grad_enabled() and (batch.queries.requires_grad or batch.gallery.requires_grad)
+    return _LossWithGradients.apply(batch.queries, batch.gallery, partial(compute, wanted))
+
+
+class _LossWithGradients(torch.autograd.Function):
     """The gradient is computed in the forward pass; backward only scales."""
 
     @staticmethod
     @full_precision
-    def forward(ctx, queries: Tensor, gallery: Tensor, batch: Batch, of_block: BlockLoss, include_query: bool) -> Tensor:
-        wanted = any(ctx.needs_input_grad)
-        loss, count = queries.new_zeros(()), 0
-        grad_queries = torch.zeros_like(queries) if wanted else None
-        # one tensor for both roles when the batch is its own gallery
-        grad_gallery = grad_queries if batch.own_gallery or not wanted else torch.zeros_like(gallery)
-        for rows, places, relevance in _blocks(batch, include_query):
-            count += rows.shape[0]
-            some = queries.index_select(0, rows)
-            scores = some @ gallery.T  # [queries, m]
-            absent = rows.unsqueeze(1) if batch.own_gallery and not include_query else None
-            loss += of_block(scores, places, relevance, absent, wanted)
-            if wanted:
-                grad_queries.index_add_(0, rows, scores @ gallery)
-                grad_gallery.addmm_(scores.T, some)
-        if count == 0:
-            warn_no_positive()
-        scale = 1 / max(count, 1)
-        ctx.own_gallery = batch.own_gallery
-        if wanted:
-            ctx.save_for_backward(grad_queries.mul_(scale), None if batch.own_gallery else grad_gallery.mul_(scale))
-        return loss * scale
+    def forward(ctx, queries: Tensor, gallery: Tensor, compute: Callable[[], Gradients]) -> Tensor:
+        loss, *gradients = compute()
+        ctx.save_for_backward(*gradients)
+        return loss
 
     @staticmethod
     @once_differentiable
     @full_precision
     def backward(ctx, grad_loss: Tensor):
-        grad_queries, grad_gallery = ctx.saved_tensors
-        return grad_loss * grad_queries, None if ctx.own_gallery else grad_loss * grad_gallery, None, None, None
-
-
-def _blocks(batch: Batch, include_query: bool) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """As `queries_by_positives`, so that neither the scores [q, m] nor what compares the positives [q, R, R] grows large."""
-    limit = max(_ROWS, _SCORES // batch.gallery.shape[0])
-    for group in queries_by_positives(batch, include_query=include_query, limit=limit):
-        yield from zip(*(x.split(max(1, BLOCK // group[1].shape[1] ** 2)) for x in group), strict=True)
+        return *(None if gradient is None else grad_loss * gradient for gradient in ctx.saved_tensors), None

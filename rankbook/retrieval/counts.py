@@ -18,6 +18,7 @@ from torch import Tensor
 from rankbook.metrics.reduction import reduce_lists
 from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.steps import Step
+from rankbook.retrieval.positives import Group
 from rankbook.types import MetricFn, RankFn
 
 _TINY = 256  # width below which a batched matrix product does not pay
@@ -26,8 +27,11 @@ _TINY = 256  # width below which a batched matrix product does not pay
 class Head(Protocol):
     """What stands on the ranks: the sum of the losses of some queries and its gradient."""
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores, relevance, negatives above [queries, positives] -> loss, d loss / d scores, d loss / d negatives above."""
+    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, relevance, negatives above [queries, positives] -> loss, d loss / d scores, d loss / d negatives above.
+
+        The derivatives are not read unless they are ``wanted``.
+        """
 
 
 class MetricHead(NamedTuple):
@@ -36,17 +40,25 @@ class MetricHead(NamedTuple):
     metric: MetricFn
     rank_fn: RankFn
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.enable_grad():
-            scores, negatives_above = scores.detach().requires_grad_(), negatives_above.detach().requires_grad_()
-
-            def rank_fn(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
-                among_positives = self.rank_fn(scores, relevance, where=where)
-                return among_positives + negatives_above if where is None else among_positives
-
-            loss = self.metric(scores, relevance, rank_fn=rank_fn, reduction=_sum_of_losses)
-            grads = torch.autograd.grad(loss, (scores, negatives_above), allow_unused=True, materialize_grads=True)
+    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.set_grad_enabled(wanted):
+            leaves = scores.detach().requires_grad_(wanted), negatives_above.detach().requires_grad_(wanted)
+            rank_fn = ranks_from_counts(self.rank_fn, leaves[1])
+            loss = self.metric(leaves[0], relevance, rank_fn=rank_fn, reduction=_sum_of_losses)
+            if not wanted:
+                return loss, *leaves
+            grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
         return loss.detach(), *grads
+
+
+def ranks_from_counts(among_positives: RankFn, negatives_above: Tensor) -> RankFn:
+    """A ranker for the short list of the positives: a rank is the one among them, and the negatives above it."""
+
+    def rank_fn(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        among = among_positives(scores, relevance, where=where)
+        return among + negatives_above.to(among.dtype) if where is None else among
+
+    return rank_fn
 
 
 def _sum_of_losses(values: Tensor, defined: Tensor) -> Tensor:
@@ -59,17 +71,14 @@ class RankLoss(NamedTuple):
     step: Step
     head: Head
 
-    def __call__(self, scores: Tensor, places: Tensor, relevance: Tensor, absent: Tensor | None, wanted: bool) -> Tensor:
+    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
         """The leads are computed twice, for the ranks and for the slopes, a buffer at a time: that costs less than a call of the
         head for each buffer would."""
-        at_positives = scores.gather(1, places)
-        scores.scatter_(1, places, -torch.inf)  # leaves the negatives
-        if absent is not None:
-            scores.scatter_(1, absent, -torch.inf)
+        at_positives = leave_negatives(scores, group)
         scores.mul_(self.step.scale)
         thresholds = at_positives * self.step.scale
         above = count(scores, thresholds, 1.0, self.step.sums)
-        loss, to_scores, to_above = self.head(at_positives, relevance, above)
+        loss, to_scores, to_above = self.head(at_positives, group.relevance, above, wanted)
         if not wanted:
             return loss
         weight, slope_sums = to_above * self.step.scale, torch.empty_like(above)
@@ -79,12 +88,21 @@ class RankLoss(NamedTuple):
             slope_sums[block, part] = slopes.sum(-1)
             more = _sum_over_positives(weight[block, part], slopes)
             grad = more if part.start == 0 else grad.add_(more)
-            if part.stop >= places.shape[1]:
+            if part.stop >= at_positives.shape[1]:
                 scores[block] = grad  # they are not needed again
-        scores.scatter_(1, places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
-        if absent is not None:
-            scores.scatter_(1, absent, 0)
+        scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
+        if group.absent is not None:
+            scores.scatter_(1, group.absent, 0)
         return loss
+
+
+def leave_negatives(scores: Tensor, group: Group) -> Tensor:
+    """The scores of the positives [q, R]; in ``scores`` they, and the queries that are left out, are set to minus infinity."""
+    at_positives = scores.gather(1, group.places)
+    scores.scatter_(1, group.places, -torch.inf)
+    if group.absent is not None:
+        scores.scatter_(1, group.absent, -torch.inf)
+    return at_positives
 
 
 def _sum_over_positives(weight: Tensor, slope: Tensor) -> Tensor:

@@ -57,6 +57,8 @@ def composed(case, labels, ref_labels=None, *, include_query=False):
         if ref_embeddings is None and not include_query:
             where.fill_diagonal_(False)
         relevance = case.relevance(labels, labels if ref_labels is None else ref_labels, where)
+        if ref_embeddings is None and include_query and case.distractor:
+            relevance = relevance.clone().fill_diagonal_(0)
         return case.composition(scores, relevance, where=where)
 
     return loss

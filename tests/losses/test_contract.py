@@ -97,7 +97,7 @@ def test_the_gradient_reaches_queries_and_reference_set(case):
         assert leaves[frozen].grad is None
 
 
-@promise("include_query")
+@promise("query as positive")
 def test_the_batch_as_its_own_reference_set_includes_the_query(case):
     embeddings, labels = batch()
     own = gradients(lambda x: case.make(include_query=True)(x, labels), embeddings)

@@ -33,7 +33,7 @@ METRICS = {
 
 def fused_with(head, labels, *, include_query=False, step=None):
     step = step or SigmoidStep(TAU)
-    return lambda x: mean_loss(check_batch(x, labels), RankLoss(step, head), include_query=include_query)
+    return lambda x: mean_loss(check_batch(x, labels), RankLoss(step, head), query="positive" if include_query else "absent")
 
 
 def equal(one, other):
@@ -79,7 +79,7 @@ def test_blocks_of_any_size_agree(monkeypatch, head, elements, rows):
     expected = gradients(fused_with(head, labels), embeddings)
     reference = batch((3, 0, 2, 5))
     with_reference = lambda x, y: mean_loss(  # noqa: E731
-        check_batch(x, labels, y, reference[1]), RankLoss(SigmoidStep(TAU), head), include_query=False
+        check_batch(x, labels, y, reference[1]), RankLoss(SigmoidStep(TAU), head)
     )
     expected_reference = gradients(with_reference, embeddings, reference[0])
     monkeypatch.setattr(pairs, "BLOCK", elements)
@@ -142,3 +142,5 @@ def test_queries_without_gradient_cost_no_backward_pass(monkeypatch):
     embeddings, labels = batch()
     monkeypatch.setattr(torch.Tensor, "index_add_", None)  # where the gradient is collected
     assert rb.SmoothAPLoss()(embeddings, labels).isfinite()
+    with torch.no_grad():
+        assert rb.SmoothAPLoss()(embeddings.requires_grad_(), labels).isfinite()

@@ -1,4 +1,4 @@
-"""Calibration, clusters and ROADMAP, by hand."""
+"""The loss of class vectors, by hand."""
 
 from math import exp, log
 
@@ -6,38 +6,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from losses.scenes import batch, gradients, scored, unit
-
-SCORES = torch.tensor([[0.95, 0.5, 0.7, 0.1], [0.8, 0.3, 0.2, 0.65]], dtype=torch.float64)
-POSITIVE = torch.tensor([[True, True, False, False], [False, False, True, False]])
-PULL = [0.9 - 0.5, 0.9 - 0.2]  # one of three positives is above .9 already
-PUSH = [0.7 - 0.6, 0.8 - 0.6, 0.65 - 0.6]  # of five negatives
-
-
-def test_calibration_by_hand():
-    loss = rb.CalibrationLoss(pos_margin=0.9, neg_margin=0.6)(*scored(SCORES, POSITIVE))
-    assert loss.item() == pytest.approx(sum(PULL) / 3 + sum(PUSH) / 5)
-
-
-def test_calibration_of_violations_by_hand():
-    loss = rb.CalibrationLoss(pos_margin=0.9, neg_margin=0.6, violations_only=True)(*scored(SCORES, POSITIVE))
-    assert loss.item() == pytest.approx(sum(PULL) / 2 + sum(PUSH) / 3)
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
-def test_roadmap_is_a_mixture(weight):
-    embeddings, labels = batch()
-    mixed = gradients(lambda x: rb.ROADMAPLoss(weight)(x, labels), embeddings)
-    rank = gradients(lambda x: rb.SupAPLoss()(x, labels), embeddings)
-    calibration = gradients(lambda x: rb.CalibrationLoss()(x, labels), embeddings)
-    for found, one, other in zip(mixed, rank, calibration, strict=True):
-        torch.testing.assert_close(found, (1 - weight) * one + weight * other, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("weight", [-0.1, 1.1, float("nan")])
-def test_roadmap_weight_is_a_share(weight):
-    with pytest.raises(ValueError, match="calibration_weight must be between 0 and 1, got"):
-        rb.ROADMAPLoss(weight)
+from losses.scenes import gradients, unit
 
 
 def test_cluster_by_hand():
@@ -82,3 +51,20 @@ def test_cluster_knows_its_labels(labels):
 def test_cluster_knows_its_dimensions():
     with pytest.raises(ValueError, match="embeddings must have 2 dimensions, got 4"):
         rb.ClusterLoss(3, 2)(torch.rand(2, 4), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(("classes", "dimensions"), [(0, 2), (2.5, 2), (2, "2"), (True, 2)])
+def test_cluster_knows_its_sizes(classes, dimensions):
+    with pytest.raises(ValueError, match=r"^(classes|dimensions) must be a whole number of at least 1"):
+        rb.ClusterLoss(classes, dimensions)
+
+
+def test_cluster_is_the_same_under_autocast():
+    loss, embeddings, labels = rb.ClusterLoss(3, 8), unit(6, 8, dtype=torch.float32), torch.tensor([0, 0, 1, 1, 2, 2])
+    value, grad = gradients(lambda x: loss(x, labels), embeddings)
+    x = embeddings.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        low = loss(x, labels)
+        low.backward()
+    assert torch.equal(low, value)
+    assert torch.equal(x.grad, grad)

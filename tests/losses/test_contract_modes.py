@@ -1,0 +1,158 @@
+"""What every batch loss promises under the modes of torch, at any magnitude, and about gradients of gradients."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+import rankbook as rb
+from losses.contract import CASES, ELSEWHERE, promise
+from losses.scenes import batch, family, gradients
+
+exact = {"rtol": 0, "atol": 1e-12}
+
+
+def test_every_public_loss_is_under_contract():
+    under = {type(case.make()).__name__ for case in CASES}
+    assert under | set(ELSEWHERE) == {name for name in rb.losses.__all__ if name.endswith("Loss")}
+    assert not under & set(ELSEWHERE)
+
+
+def scene(dtype=torch.float32):
+    embeddings, labels = batch(dtype=dtype)
+    return embeddings, family(labels)
+
+
+def under(mode, module, embeddings, labels):
+    """Value and gradient when forward and backward run inside a mode."""
+    x = embeddings.clone().requires_grad_()
+    with mode():
+        loss = module(x, labels)
+        loss.backward()
+    return loss.detach(), x.grad
+
+
+def default_dtype(dtype):
+    class Mode:
+        def __enter__(self):
+            self.before = torch.get_default_dtype()
+            torch.set_default_dtype(dtype)
+
+        def __exit__(self, *_):
+            torch.set_default_dtype(self.before)
+
+    return Mode
+
+
+class Deterministic:
+    def __enter__(self):
+        torch.use_deterministic_algorithms(True)
+
+    def __exit__(self, *_):
+        torch.use_deterministic_algorithms(False)
+
+
+MODES = {
+    "autocast bfloat16": lambda: torch.autocast("cpu", torch.bfloat16),
+    "autocast float16": lambda: torch.autocast("cpu", torch.float16),
+    "default dtype float64": default_dtype(torch.float64),
+    "default dtype bfloat16": default_dtype(torch.bfloat16),
+    "default device meta": lambda: torch.device("meta"),
+    "deterministic": Deterministic,
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+}
+
+
+@promise("modes")
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+@pytest.mark.parametrize("mode", MODES)
+def test_the_modes_of_torch_change_nothing(case, mode):
+    embeddings, labels = scene()
+    value, grad = gradients(lambda x: case.make()(x, labels), embeddings)
+    found, found_grad = under(MODES[mode], case.make(), embeddings, labels)
+    assert torch.equal(found, value)
+    assert torch.equal(found_grad, grad)
+
+
+@promise("modes")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_the_value_is_the_same(case, mode):
+    embeddings, labels = scene()
+    value = case.make()(embeddings.requires_grad_(), labels).detach()
+    with mode():
+        assert torch.equal(case.make()(embeddings, labels), value)
+        assert torch.equal(case.make()(embeddings.clone(), labels), value)  # under inference_mode an inference tensor
+
+
+@promise("modes")
+def test_a_scaled_loss_under_autocast_trains_as_the_plain_one(case):
+    """A layer whose output autocast makes half, a scaler with a power of two, and its unscaled gradient."""
+    embeddings, labels = scene()
+    layer = torch.nn.Linear(embeddings.shape[1], 8)
+    steps = []
+    for scale in (1.0, 2.0**16):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = layer(embeddings)
+            assert outputs.dtype == torch.bfloat16
+            loss = case.make()(torch.nn.functional.normalize(outputs, dim=1), labels)
+        assert loss.dtype == torch.float32
+        (loss * scale).backward()
+        steps.append(layer.weight.grad / scale)
+    assert_close(*steps, rtol=1e-2, atol=1e-4)
+
+
+@promise("linear")
+@pytest.mark.parametrize("scale", [1e-4, 65536.0])
+def test_the_gradient_is_linear_in_what_comes_in(case, scale):
+    embeddings, labels = scene(torch.float64)
+    _, grad = gradients(lambda x: case.make()(x, labels), embeddings)
+    _, scaled = gradients(lambda x: scale * case.make()(x, labels), embeddings)
+    assert grad.any()
+    assert_close(scaled / scale, grad, rtol=1e-12, atol=1e-14)
+
+
+@promise("second order")
+def test_a_gradient_of_the_gradient_is_refused(case):
+    """A penalty on the gradient would otherwise be a constant, in silence."""
+    embeddings, labels = scene()
+    x = embeddings.requires_grad_()
+    (grad,) = torch.autograd.grad(case.make()(x, labels), x, create_graph=True)
+    with pytest.raises(NotImplementedError, match="differentiable once"):
+        grad.square().sum().backward()
+
+
+@promise("scale")
+@pytest.mark.parametrize("scale", [1e-30, 1e-19, 1e-12, 1e12, 1e19, 1e30])
+def test_embeddings_of_any_magnitude(case, scale):
+    """Their products leave float32 at both ends; the right value is the one of float64, in whose range they are."""
+    embeddings, labels = scene()
+    x = (embeddings * scale).requires_grad_()
+    loss = case.make()(x, labels)
+    loss.backward()
+    expected, grad = gradients(lambda x: case.make()(x, labels), (embeddings * scale).double())
+    assert loss.isfinite()
+    assert_close(loss.double(), expected, rtol=1e-5, atol=1e-6)
+    assert x.grad.isfinite().all()
+    assert_close(x.grad.double(), grad, rtol=1e-3, atol=max(1e-37, float(1e-5 * grad.abs().max())))  # float32 ends there
+
+
+@promise("labels of any form")
+def test_labels_of_any_form(case):
+    embeddings, labels = batch()
+    names = np.array(["ant", "bee", "cat", "dog", "eel"])[labels.numpy()]
+    expected = case.make()(embeddings, labels)
+    for form in (labels.tolist(), labels.numpy(), names, names.tolist()):
+        assert_close(case.make()(embeddings, form), expected, **exact)
+    assert_close(case.make()(embeddings, names, embeddings, names), case.make()(embeddings, labels, embeddings, labels), **exact)
+
+
+@promise("no positives")
+def test_the_warning_points_at_the_line_of_the_caller(case):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        case.make()(torch.eye(4, 8), torch.arange(4))
+    assert [w.filename for w in caught] == [__file__] * len(caught)
+    assert caught
