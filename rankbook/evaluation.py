@@ -13,8 +13,8 @@ from torch import Tensor
 from rankbook.checks import check_callable, check_count
 from rankbook.metrics import average_precision, hit_at_k, map_at_r
 from rankbook.precision import full_precision, wide
-from rankbook.ranks.exact import ExactStep, exact_ranks
-from rankbook.ranks.pairs import count
+from rankbook.ranks.exact import exact_ranks
+from rankbook.ranks.pairs import count_exactly
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
 from rankbook.retrieval.counts import leave_negatives, ranks_from_counts
@@ -30,6 +30,7 @@ RETRIEVAL_METRICS: Mapping[str, Callable[..., Tensor]] = {
 }
 
 _SCORES = 1 << 22  # scores of one chunk by default: 16 MiB of float32
+_PROBE = 64  # positives, and as many negatives, of the list on which a metric shows what it reads
 _UNSURE = 1e-6  # of two values of a metric, in float64, that should be one
 
 
@@ -113,10 +114,31 @@ def _of_positives(metrics: Mapping[str, Callable[..., Tensor]], group: Group, sc
     at_positives = leave_negatives(scores, group)
     above = _at_or_above(scores, at_positives)
     at_positives = at_positives.to(wide(scores.device))
+    among = _Remembered(at_positives, binary=bool((group.relevance == group.relevance[0, 0]).all()))
     return {
-        name: metric(at_positives, group.relevance, rank_fn=ranks_from_counts(_ranker_of(metric), above), reduction=_of_each_list)
+        name: metric(at_positives, group.relevance, rank_fn=ranks_from_counts(among.by(_ranker_of(metric)), above), reduction=_of_each_list)
         for name, metric in metrics.items()
     }
+
+
+class _Remembered:
+    """Rankers of one list, each called once: the metrics ask for the same ranks among the positives again and again."""
+
+    def __init__(self, scores: Tensor, *, binary: bool):
+        self.scores, self.binary, self.known = scores, binary, {}
+
+    def by(self, ranker: RankFn) -> RankFn:
+        key = (ranker.func, ranker.args, frozenset(ranker.keywords.items())) if isinstance(ranker, partial) else ranker
+
+        def rank_fn(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+            # with one grade of relevance the ranks depend on the scores alone, and ``where`` marks the positives, which are all
+            if not self.binary or scores is not self.scores or (where is not None and not where.all()):
+                return ranker(scores, relevance, where=where)
+            if key not in self.known:
+                self.known[key] = ranker(scores, relevance, where=where)
+            return self.known[key]
+
+        return rank_fn
 
 
 def _of_whole_lists(metric: Callable[..., Tensor], batch: Batch, group: Group, scores: Tensor) -> Tensor:
@@ -130,14 +152,24 @@ def _of_whole_lists(metric: Callable[..., Tensor], batch: Batch, group: Group, s
 def _readers_of_negatives(
     metrics: Mapping[str, Callable[..., Tensor]], batch: Batch, group: Group, scores: Tensor
 ) -> Iterator[tuple[str, Callable[..., Tensor]]]:
-    """The metrics whose value on the first query differs between the short list of the positives and the whole list."""
-    first = Group(*(None if part is None else part[:1] for part in group))
+    """The metrics whose value on the first query differs between the short list of the positives and the whole list.
+
+    A part of its gallery tells: some positives, and some negatives beside them.
+    """
+    taken = torch.ones_like(scores[0], dtype=torch.bool)
+    taken[group.places[0]] = False
+    if group.absent is not None:
+        taken[group.absent[0]] = False
+    some = torch.cat([group.places[0, :_PROBE], taken.nonzero().squeeze(1)[:_PROBE]])
+    part = batch._replace(ref_labels=batch.ref_labels[some])
+    positives = torch.arange(min(_PROBE, group.places.shape[1]), device=some.device)[None]
+    first = Group(group.rows[:1], positives, group.relevance[:1, :_PROBE], None)
     for name, metric in metrics.items():
         if _ranker_of(metric) is None:
             yield name, metric
             continue
-        short = _of_positives({name: metric}, first, scores[:1].clone())[name]
-        if not torch.allclose(short, _of_whole_lists(metric, batch, first, scores[:1]), rtol=_UNSURE, atol=_UNSURE, equal_nan=True):
+        short = _of_positives({name: metric}, first, scores[:1, some])[name]
+        if not torch.allclose(short, _of_whole_lists(metric, part, first, scores[:1, some]), rtol=_UNSURE, atol=_UNSURE, equal_nan=True):
             yield name, metric
 
 
@@ -154,7 +186,7 @@ def _at_or_above(scores: Tensor, thresholds: Tensor) -> Tensor:
     """How many scores [q, m] reach each threshold [q, R]: counted if R is small, else found in the sorted scores, in place."""
     m = scores.shape[1]
     if thresholds.shape[1] <= math.log2(m):
-        return count(scores, thresholds, 1.0, ExactStep().sums)
+        return count_exactly(scores, thresholds)
     if scores.device.type == "cpu":
         scores.numpy().sort(axis=1)  # with vector instructions, several times faster than torch
     else:

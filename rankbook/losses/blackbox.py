@@ -9,8 +9,7 @@ from torch import Tensor
 
 from rankbook.checks import check_number, check_positive
 from rankbook.losses.batch_loss import BatchLoss
-from rankbook.ranks.exact import ExactStep
-from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.pairs import count_exactly, leads
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.blocks import mean_loss
 from rankbook.retrieval.counts import leave_negatives
@@ -73,8 +72,8 @@ class _BlackBoxAP(NamedTuple):
     def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
         strength = self.strength * (scores.shape[1] - (group.absent is not None))  # for ranks that are not divided by n
         positives = leave_negatives(scores.add_(self.margin / 2), group) - self.margin
-        among = count(positives, positives, 1.0, ExactStep().sums)
-        rank = among + count(scores, positives, 1.0, ExactStep().sums)
+        among = count_exactly(positives, positives)
+        rank = among + count_exactly(scores, positives)
         loss = len(rank) - (among / rank).mean(1).sum()
         if wanted:
             to_rank = among / rank.square() / (total * rank.shape[1])

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import average_precision
+from rankbook.ranks.pairs import count_exactly
 from rankbook.ranks.suprank import SupStep
 
 
@@ -46,7 +47,7 @@ class SupAPHead:
     """1 - AP from exact ranks of the positives and soft counts of the negatives above them."""
 
     def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
-        among_positives = (scores.unsqueeze(1) >= scores.unsqueeze(2)).sum(-1)
+        among_positives = count_exactly(scores, scores)
         share = 1 / scores.shape[1]
         precision = among_positives / (among_positives + negatives_above)
         to_above = share * precision / (among_positives + negatives_above)

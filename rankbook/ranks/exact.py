@@ -61,18 +61,3 @@ def put_absent_last(ranks: Tensor, where: Tensor | None) -> Tensor:
     if where is None:
         return ranks
     return torch.where(where, ranks, where.sum(-1, keepdim=True).to(ranks.dtype) + 1)
-
-
-class ExactStep:
-    """H itself: 1 for a lead of 0 and more (see `rankbook.ranks.steps`). Its slope is 0 wherever there is one."""
-
-    scale = 1.0
-
-    def sums(self, leads: Tensor) -> Tensor:
-        return torch.ge(leads, 0, out=leads).sum(-1)  # not boolean: floats are summed several times faster
-
-    def slopes_(self, leads: Tensor) -> Tensor:
-        return leads.zero_()
-
-    def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
-        return exact_ranks(scores, relevance, where=where)

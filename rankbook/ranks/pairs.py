@@ -11,11 +11,13 @@ from torch import Tensor
 BLOCK = 1 << 18
 
 
-def leads(columns: Tensor, rows: Tensor, scale: float = 1.0) -> Iterator[tuple[slice, slice, Tensor]]:
+def leads(
+    columns: Tensor, rows: Tensor, scale: float = 1.0, *, of_pair: Callable[..., Tensor] = torch.sub
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield scale * (s_j - s_k) for the columns j ``[lists, n]`` and the rows k ``[lists, m]`` in blocks [lists, rows, n].
 
     A block holds several whole lists while they are short, some rows of one list when it is long; the blocks of a list come
-    one after the other. All blocks share one buffer: it is overwritten by the next.
+    one after the other. All blocks share one buffer: it is overwritten by the next. ``of_pair`` takes the place of the difference.
     """
     n, m = columns.shape[1], rows.shape[1]
     lists = min(max(1, BLOCK // (m * n)), len(columns))
@@ -25,7 +27,7 @@ def leads(columns: Tensor, rows: Tensor, scale: float = 1.0) -> Iterator[tuple[s
         part, part_rows = columns[start : start + lists], rows[start : start + lists]
         for first in range(0, m, height):
             block = part_rows[:, first : first + height]
-            lead = torch.sub(part.unsqueeze(-2), block.unsqueeze(-1), out=buffer[: len(part), : block.shape[1]])
+            lead = of_pair(part.unsqueeze(-2), block.unsqueeze(-1), out=buffer[: len(part), : block.shape[1]])
             yield slice(start, start + lists), slice(first, first + height), lead if scale == 1 else lead.mul_(scale)
 
 
@@ -34,4 +36,12 @@ def count(columns: Tensor, rows: Tensor, scale: float, sums: Callable[[Tensor], 
     counts = torch.empty_like(rows)
     for lists, block, lead in leads(columns, rows, scale):
         counts[lists, block] = sums(lead)
+    return counts
+
+
+def count_exactly(columns: Tensor, rows: Tensor) -> Tensor:
+    """How many of the columns ``[lists, n]`` reach each of the rows: [lists, m]. The step H itself, from the scores, not their leads."""
+    counts = torch.empty_like(rows)
+    for lists, block, reached in leads(columns, rows, of_pair=torch.ge):  # not boolean: floats are summed several times faster
+        counts[lists, block] = reached.sum(-1)
     return counts

@@ -10,7 +10,7 @@ from torch import Tensor
 class Step(Protocol):
     r"""A smooth or bounding version of the step :math:`H(x) = \mathbb{1}[x \ge 0]`, computed in place, a block of leads at a time.
 
-    `SigmoidStep` of smooth.py, `SupStep` of suprank.py and `ExactStep` of exact.py are the ones of this package.
+    `SigmoidStep` of smooth.py and `SupStep` of suprank.py are the ones of this package; `count_exactly` of pairs.py is H itself.
     """
 
     scale: float

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import rankbook as rb
+from rankbook.losses.hap import level_ap
 
 
 def same_class(labels: Tensor, ref_labels: Tensor, where: Tensor) -> Tensor:
