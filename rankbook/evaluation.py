@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
 from rankbook.retrieval.counts import leave_negatives, ranks_from_counts
 from rankbook.retrieval.positives import Group, Positives
+from rankbook.retrieval.products import Products
 from rankbook.types import RankFn
 
 #: What retrieval papers print; their R@k is `hit_at_k`.
@@ -86,10 +88,10 @@ def evaluate_retrieval(
         raise ValueError("labels: no query has a positive in the gallery, so there is nothing to average; does each label occur twice?")
     unknown = torch.full((len(batch.queries),), torch.nan, dtype=wide(batch.queries.device), device=batch.queries.device)
     values = {name: unknown.clone() for name in metrics}
-    chunk = batch.queries.new_empty(min(chunk_size, len(batch.queries)), len(batch.gallery))  # one for all: fresh memory costs time
+    products = Products(batch, chunk_size)
     whole: dict[str, Callable[..., Tensor]] | None = None
     for group in positives.groups(lambda size: chunk_size):
-        scores = batch.scores(group.rows, out=chunk)
+        scores = products(group.rows)
         if whole is None:
             whole = dict(_readers_of_negatives(metrics, batch, group, scores))
         for name, metric in whole.items():
@@ -183,12 +185,12 @@ def _ranker_of(metric: Callable[..., Tensor]) -> RankFn | None:
 
 
 def _at_or_above(scores: Tensor, thresholds: Tensor) -> Tensor:
-    """How many scores [q, m] reach each threshold [q, R]: counted if R is small, else found in the sorted scores, in place."""
+    """How many scores [q, m] reach each threshold [q, R]: counted if R is small, else found in the sorted scores."""
     m = scores.shape[1]
     if thresholds.shape[1] <= math.log2(m):
         return count_exactly(scores, thresholds)
     if scores.device.type == "cpu":
-        scores.numpy().sort(axis=1)  # with vector instructions, several times faster than torch
+        scores = torch.from_numpy(np.sort(scores.numpy(), axis=1))  # with vector instructions, several times faster than torch
     else:
         scores = scores.sort(dim=1).values
     return m - torch.searchsorted(scores, thresholds)

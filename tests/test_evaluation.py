@@ -42,11 +42,19 @@ def loop(x, y, ref_x, ref_y, leave_out):
     return {name: np.mean([row[name] for row in rows]) for name in rows[0]}
 
 
-@pytest.mark.parametrize("rounded", [False, True], ids=["distinct", "tied"])
 @pytest.mark.parametrize("seed", range(3))
-def test_equals_a_loop_over_the_queries(seed, rounded):
-    x, y = problem(seed, rounded=rounded)
+def test_equals_a_loop_over_the_queries(seed):
+    x, y = problem(seed)
     assert evaluate_retrieval(x, y) == pytest.approx(loop(x, y, x, y, leave_out=True), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tied_scores_rank_as_each_metric_ranks_them(seed):
+    x, y = problem(seed, rounded=True)
+    where, relevance = rb.leave_query_out(len(x)), rb.same_label(y)
+    whole = {name: metric(x @ x.T, relevance, where=where).item() for name, metric in RETRIEVAL_METRICS.items()}
+    assert evaluate_retrieval(x, y) == pytest.approx(whole, abs=1e-12)
+    assert whole["AP"] == pytest.approx(loop(x, y, x, y, leave_out=True)["AP"], abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -56,17 +64,28 @@ def test_a_reference_set_is_ranked_whole(seed):
     assert evaluate_retrieval(x, y, ref_x, ref_y) == pytest.approx(loop(x, y, ref_x, ref_y, leave_out=False), abs=1e-12)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 7, 1000])
-def test_chunks_change_nothing(chunk_size):
-    x, y = problem(0)
-    assert evaluate_retrieval(x, y, chunk_size=chunk_size) == pytest.approx(evaluate_retrieval(x, y), abs=1e-12)
+@pytest.mark.parametrize("classes", [3, 12], ids=["sorted", "counted"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_chunks_leave_no_trace_in_the_last_digit(dtype, classes):
+    x, y = problem(0, n=301, d=17, classes=classes)
+    x = torch.nn.functional.normalize(x.to(dtype).sign(), dim=1)  # scores that would tie but for their rounding
+    one, *others = (evaluate_retrieval(x, y, chunk_size=size) for size in (1, 7, 16, 17, 64, 100, 1000))
+    assert all(other == one for other in others)
 
 
 def test_blocks_of_comparisons_change_nothing(monkeypatch):
-    x, y = problem(0, classes=3)
+    x, y = problem(0, classes=20)
     expected = evaluate_retrieval(x, y)
     monkeypatch.setattr("rankbook.ranks.pairs.BLOCK", 150)  # two thresholds, one query at a time
-    assert evaluate_retrieval(x, y) == pytest.approx(expected, abs=1e-12)
+    assert evaluate_retrieval(x, y) == expected
+
+
+@pytest.mark.parametrize("few", [0.0, 1e9], ids=["sorted", "counted"])
+def test_counting_and_sorting_agree(monkeypatch, few):
+    x, y = problem(0, rounded=True, classes=5)
+    expected = evaluate_retrieval(x, y)
+    monkeypatch.setattr("rankbook.evaluation.math.log2", lambda m: few)
+    assert evaluate_retrieval(x, y) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,10 +116,49 @@ def test_the_default_reads_the_finest_level():
     assert set(evaluate_retrieval(x, y)) == set(RETRIEVAL_METRICS) == {"R@1", "R@10", "mAP@R", "AP"}
 
 
-def test_constant_embeddings_earn_the_worst():
-    """Nothing is told apart: each positive stands last. Three classes of two: AP is 1/5."""
-    values = evaluate_retrieval(torch.ones(6, 4), torch.tensor([0, 0, 1, 1, 2, 2]))
-    assert values == {"R@1": 0, "R@10": 1, "mAP@R": 0, "AP": pytest.approx(1 / 5)}
+@pytest.mark.parametrize("chunk_size", [1, 7, 64, 301])
+@pytest.mark.parametrize("dimensions", [4, 512])
+def test_constant_embeddings_never_look_better_than_chance(dimensions, chunk_size):
+    """Nothing is told apart: all 297 negatives stand before the first of the 3 positives."""
+    x = torch.nn.functional.normalize(torch.randn(1, dimensions), dim=1).expand(300, -1).contiguous()
+    values = evaluate_retrieval(x, torch.arange(300) // 4, chunk_size=chunk_size)
+    assert values["R@1"] == values["R@10"] == values["mAP@R"] == 0
+    assert values["AP"] == pytest.approx(3 / 299)
+
+
+def weighted_share(scores, relevance, *, where=None, **_):
+    """A metric of somebody else: no ranker of its own, and one value a list whatever the reduction."""
+    weights = scores.exp() if where is None else torch.where(where, scores.exp(), 0.0)
+    return (weights * relevance).sum(-1) / weights.sum(-1)
+
+
+@pytest.mark.parametrize("metric", [rb.spearman, rb.kendall, weighted_share])
+def test_a_metric_that_reads_the_negatives_gets_whole_lists(metric):
+    x, y = problem(1)
+    levels = torch.stack([y, y // 3], dim=1)
+    where, relevance = rb.leave_query_out(len(x)), rb.shared_levels(levels)
+    counted = ((relevance > 0) & where).any(1)
+    expected = metric((x @ x.T)[counted], relevance[counted], where=where[counted]).mean()
+    found = evaluate_retrieval(x, levels, metrics={"m": metric, "AP": rb.average_precision}, chunk_size=16)
+    assert found["m"] == pytest.approx(expected.item(), abs=1e-9)
+    assert found["AP"] == evaluate_retrieval(x, levels, metrics={"AP": rb.average_precision})["AP"]
+
+
+def test_a_query_on_which_a_metric_has_no_value_is_not_in_its_mean():
+    """Two of three queries see positives only: no correlation with a constant."""
+    x, y = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]]), torch.tensor([[0, 0], [0, 0], [1, 0]])
+    expected = rb.spearman(x @ x.T, rb.shared_levels(y), where=rb.leave_query_out(3), reduction="none")
+    assert evaluate_retrieval(x, y, metrics={"rho": rb.spearman})["rho"] == pytest.approx((expected[:2].sum() / 2).item())
+
+
+def test_many_positives_are_quick():
+    """6 classes of 8,000 items: the gallery is sorted once a query, not counted for each of 1,333 positives."""
+    calls = []
+    x, y = torch.randn(8000, 8), torch.arange(8000) % 6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rankbook.evaluation.count_exactly", lambda *arguments: calls.append(arguments))
+        evaluate_retrieval(x[:4], y[:4], x, y, metrics={"R@1": partial(rb.hit_at_k, k=1)})
+    assert not [scores for scores, _ in calls if scores.shape[1] == 8000]
 
 
 def test_memory_is_one_chunk_not_the_square():
@@ -126,9 +184,70 @@ def test_inputs_stay_as_they_are():
     assert torch.equal(y, before[1])
 
 
-def test_half_precision_is_computed_in_float32():
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_half_precision_is_computed_in_float32(dtype):
     x, y = problem(0)
-    assert evaluate_retrieval(x.half(), y) == evaluate_retrieval(x.half().float(), y)
+    assert evaluate_retrieval(x.to(dtype), y) == evaluate_retrieval(x.to(dtype).float(), y)
+
+
+MODES = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference": torch.inference_mode,
+    "enabled gradients": torch.enable_grad,
+    "default device meta": lambda: torch.device("meta"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_modes_of_torch_change_nothing(mode):
+    x, y = problem(0)
+    metrics = {**RETRIEVAL_METRICS, "rho": rb.spearman}
+    expected = evaluate_retrieval(x.float(), y, metrics=metrics)
+    with MODES[mode]():
+        assert evaluate_retrieval(x.float(), y, metrics=metrics) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_the_default_dtype_changes_nothing(dtype):
+    x, y = problem(0)
+    expected = evaluate_retrieval(x.float(), y)
+    torch.set_default_dtype(dtype)
+    try:
+        assert evaluate_retrieval(x.float(), y) == expected
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("scale", [2.0**-100, 2.0**-83, 2.0**64, 2.0**100])
+def test_embeddings_of_any_magnitude(scale):
+    """Products of 1e-60 to 1e60: a power of two changes no digit, so the ranks are the same."""
+    x, y = problem(0)
+    assert evaluate_retrieval(x.float() * scale, y) == evaluate_retrieval(x.float().double(), y)
+
+
+def test_labels_of_any_form():
+    x, y = problem(0)
+    names = [f"class {label}" for label in y.tolist()]
+    assert evaluate_retrieval(x, names) == evaluate_retrieval(x, y.numpy()) == evaluate_retrieval(x, y)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["R@1"], r'^metrics must map names to functions, such as \{"R@1": partial\(rb.hit_at_k, k=1\)'),
+        ({}, "^metrics must map names to functions"),
+        ({"R@1": "hit"}, r"^metrics\['R@1'\] must be callable"),
+    ],
+    ids=["names", "nothing", "a name"],
+)
+def test_metrics_are_functions_by_name(metrics, message):
+    with pytest.raises(TypeError, match=message):
+        evaluate_retrieval(*problem(0), metrics=metrics)
+
+
+def test_a_metric_without_any_value_is_named():
+    with pytest.raises(ValueError, match="metrics: rho has no value on any query"):
+        evaluate_retrieval(torch.eye(2), torch.tensor([0, 0]), metrics={"rho": rb.spearman})
 
 
 @pytest.mark.parametrize(

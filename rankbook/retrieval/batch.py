@@ -15,8 +15,6 @@ from rankbook.relevance import Labels, check_labels
 #: The largest products of two embeddings that float32 computes with all its digits, sums and squares of theirs included.
 _PRODUCTS = (1e-18, 1e18)
 
-_ROWS = 16  # of a product, at least: thinner ones round otherwise, so that equal embeddings would differ, or chunks of queries
-
 
 class Batch(NamedTuple):
     """A checked batch: float32 or float64 embeddings, labels as [items, levels]."""
@@ -36,12 +34,9 @@ class Batch(NamedTuple):
         """The same batch with the finest level only: binary relevance."""
         return self._replace(labels=self.labels[:, :1], ref_labels=self.ref_labels[:, :1])
 
-    def scores(self, rows: Tensor, out: Tensor | None = None) -> Tensor:
-        """Dot products of some queries with the gallery: [rows, m]. The same bits whatever the other rows are."""
-        some, short = self.queries.index_select(0, rows), max(0, _ROWS - len(rows))
-        if short:
-            return (torch.cat([some, some[:1].expand(short, -1)]) @ self.gallery.T)[: len(rows)]
-        return torch.mm(some, self.gallery.T, out=None if out is None else out[: len(rows)])
+    def scores(self, rows: Tensor) -> Tensor:
+        """Dot products of some queries with the gallery: [rows, m]."""
+        return self.queries.index_select(0, rows) @ self.gallery.T
 
 
 def check_batch(embeddings: Tensor, labels: Labels, ref_embeddings: Tensor | None = None, ref_labels: Labels | None = None) -> Batch:

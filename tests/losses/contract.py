@@ -87,6 +87,7 @@ HALF_AT_K = {"two items": "the soft cut is one half at rank k, so a perfect list
 PAIRS = {
     "loop": "the mean is over the pairs of the batch, not over its queries",
     "no positives": "negatives alone still push each other below their margin",
+    "memory of blocks": "its averages over pairs are known when all scores are",
 }
 BINS = {"raise": "a score that leaves a bin center unties the items of the bin, and AP may fall (see test_binned.py)"}
 CASES = [
@@ -180,6 +181,7 @@ PROMISES = frozenset(
         "linear",
         "loop",
         "memory",
+        "memory of blocks",
         "labels of any form",
         "modes",
         "module",

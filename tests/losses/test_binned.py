@@ -7,7 +7,7 @@ import torch
 
 import oracles
 import rankbook as rb
-from losses.scenes import SIZES, batch, scored
+from losses.scenes import SIZES, batch, gradients, scored
 
 
 @pytest.mark.parametrize("include_query", [False, True])
@@ -56,3 +56,18 @@ def test_a_positive_can_lose_by_leaving_a_bin_center():
 def test_bad_bins(make):
     with pytest.raises(ValueError, match="bins must be a whole number"):
         make()
+
+
+@pytest.mark.parametrize("loss", [rb.FastAPLoss(bins=10), rb.SoftBinAPLoss(bins=20)], ids=["FastAP", "SoftBin"])
+def test_scores_outside_of_the_bins_count_in_the_end_bins_and_feel_no_force(loss):
+    """Positives and negatives beyond 1 and below -1: the value of the score at the edge, a gradient of 0, and neighbors that
+    keep theirs."""
+    outside = torch.tensor([[1.4, 0.33, -1.7, 1.2, 0.41, -1.3, -0.2]], dtype=torch.float64)
+    positive = torch.tensor([[True, True, True, False, False, False, False]])
+    edge = (outside.abs() > 1)[0]
+    queries, labels, gallery, ref_labels = scored(outside, positive)
+    assert loss(queries, labels, gallery, ref_labels) == loss(outside.clamp(-1, 1), labels, gallery, ref_labels)
+    _, grad = gradients(lambda x: loss(x, labels, gallery, ref_labels), queries)
+    assert (grad[0, edge] == 0).all()
+    assert (grad[0, ~edge] != 0).any()
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels, gallery, ref_labels), queries.requires_grad_())

@@ -120,6 +120,24 @@ def test_memory_stays_far_below_the_cube(case, size, images):
     assert size * 32 * 4 <= used < 24 * size**2 * 4  # the gradient itself; and 24 matrices of scores
 
 
+@promise("memory of blocks")
+def test_memory_is_that_of_blocks_not_of_all_scores(case):
+    """2,048 items: all scores would take 16 MiB. A block of 512 queries takes 4 MiB, the places of its scores in bins 8 more; the
+    comparisons of a block take 1 MiB at a time."""
+    embeddings, labels = unit(2048, 8, dtype=torch.float32).requires_grad_(), torch.arange(2048) // 4
+    module = case.make()
+    assert 2**22 <= peak_bytes(lambda: module(embeddings, labels).backward()) < 4.5 * 2**22
+
+
+@promise("memory of blocks")
+def test_comparisons_are_made_a_buffer_at_a_time(case):
+    """One query, 100 positives, 20,000 items: all comparisons would take 8 MB."""
+    embeddings, labels = unit(1, 8, dtype=torch.float32).requires_grad_(), torch.zeros(1, dtype=torch.long)
+    gallery, ref_labels = unit(20_000, 8, dtype=torch.float32), torch.arange(20_000) // 100
+    module = case.make()
+    assert peak_bytes(lambda: module(embeddings, labels, gallery, ref_labels).backward()) < 5 * 2**20
+
+
 def test_the_measure_of_memory_sees_a_cube():
     size, x = 64, torch.rand(64, requires_grad=True)
     used = peak_bytes(lambda: torch.sigmoid(x[:, None, None] - x[:, None] - x).sum().backward())
