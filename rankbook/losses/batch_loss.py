@@ -10,16 +10,19 @@ loss is then lower for the same embeddings. Under `RecallAtKLoss` the query is n
 
 Whatever mode torch is in, values and gradients are those of float32 (or of float64 embeddings): under autocast, other default
 dtypes and devices, in inference. Half precision is computed in float32; embeddings whose products leave float32 (lengths below
-1e-9 or above 1e9) in float64, and the loss is then a float64 number. Losses are differentiable once; more is refused.
+1e-9 or above 1e9) in float64, and the loss is then a float64 number. Losses are differentiable once; more is refused. Under
+``torch.compile`` a loss is one operator of the graph, ``fullgraph=True`` included; values are not checked there.
 """
 
 from __future__ import annotations
 
 import inspect
 
+import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_flag
+from rankbook.losses.compiled import in_graph
 from rankbook.ranks.steps import Step
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
@@ -45,7 +48,8 @@ class BatchLoss(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Labels, ref_embeddings: Tensor | None = None, ref_labels: Labels | None = None) -> Tensor:
         batch = check_batch(embeddings, labels, ref_embeddings, ref_labels)
-        return self.of_batch(batch if self.graded else batch.finest())
+        batch = batch if self.graded else batch.finest()
+        return in_graph(self, batch) if torch.compiler.is_compiling() else self.of_batch(batch)
 
     def of_batch(self, batch: Batch) -> Tensor:
         """The loss of a checked batch."""

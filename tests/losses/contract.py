@@ -168,6 +168,7 @@ CASES = [
 #: What a case may except itself from.
 PROMISES = frozenset(
     {
+        "compile",
         "composition",
         "constant",
         "descent",
