@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import average_precision
+from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.smooth import SigmoidStep
 
 
@@ -48,16 +50,17 @@ class SmoothAPHead:
 
     def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         scaled = scores * self.step.scale
-        leads = scaled.unsqueeze(1) - scaled.unsqueeze(2)  # [queries, k, j]
-        among_positives = 0.5 + self.step.sums(leads.clone() if wanted else leads)  # the item itself is in the sum with 1/2
+        among_positives = 0.5 + count(scaled, scaled, 1.0, self.step.sums)  # the item itself is in the sum with 1/2
         rank = among_positives + negatives_above
         precision = among_positives / rank
         loss = (1 - precision.mean(1)).sum()
         if not wanted:
             return loss, scores, rank
-        slope = self.step.slopes_(leads)  # of (k, j) as of (j, k)
-        share = scores.new_full((), 1 / scores.shape[1]) / rank
+        share = 1 / (scores.shape[1] * rank)
         to_above = share * precision
         to_among = (to_above - share) * self.step.scale
-        to_scores = slope.mul_(to_among.unsqueeze(1) - to_among.unsqueeze(2)).sum(2)
+        to_scores = torch.empty_like(scores)
+        for block, part, lead in leads(scaled, scaled):
+            slope = self.step.slopes_(lead)  # of (k, j) as of (j, k)
+            to_scores[block, part] = slope.mul_(to_among[block].unsqueeze(1) - to_among[block, part].unsqueeze(2)).sum(2)
         return loss, to_scores, to_above
