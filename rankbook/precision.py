@@ -29,11 +29,11 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def wide(device: torch.device) -> torch.dtype:
     """The dtype for running sums: float64, or float32 on a device that has no float64."""
-    return torch.float32 if device.type in _WITHOUT_FLOAT64 else torch.float64
-
-
-#: Devices whose tensors cannot be float64.
-_WITHOUT_FLOAT64 = {"mps"}
+    try:
+        torch.empty(0, dtype=torch.float64, device=device)  # some 1 us; a list of devices would be out of date
+    except TypeError:
+        return torch.float32
+    return torch.float64
 
 
 def _autocasts(device: str) -> bool:
@@ -78,8 +78,12 @@ class _NoSecondDerivative(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> Any:
-        raise NotImplementedError(
-            "rankbook's ranks and losses are differentiable once: their gradient is computed by hand and has no derivative. "
-            "For a gradient penalty or a Hessian take a ranker of plain operations, such as rb.neuralsort_ranks or rb.softsort_ranks, "
-            "with rb.as_loss"
-        )
+        raise no_second_derivative()
+
+
+def no_second_derivative() -> NotImplementedError:
+    """The error of whoever asks for one."""
+    return NotImplementedError(
+        "rankbook's ranks and losses are differentiable once: their gradient is computed by hand and has no derivative. "
+        "For a gradient penalty or a Hessian take the ranker of plain operations, rb.sinkhorn_ranks, with rb.as_loss"
+    )

@@ -4,8 +4,9 @@ from rankbook.ranks.blackbox import blackbox_ranks, perturbed_ranks
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.kernels import box_ranks, laplace_ranks
 from rankbook.ranks.networks import network_ranks
-from rankbook.ranks.permutation import neuralsort_ranks, sinkhorn_ranks, softsort_ranks
+from rankbook.ranks.permutation import neuralsort_ranks, softsort_ranks
 from rankbook.ranks.projection import projection_ranks
+from rankbook.ranks.sinkhorn import sinkhorn_ranks
 from rankbook.ranks.smooth import sigmoid_ranks
 from rankbook.ranks.suprank import sup_ranks
 

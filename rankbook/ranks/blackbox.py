@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import numbers
+
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from rankbook.checks import check_positive, check_scores
-from rankbook.ranks.exact import exact_ranks
+from rankbook.checks import check_flag, check_positive, check_scores
+from rankbook.ranks.by_hand import ByHand
+from rankbook.ranks.exact import put_absent_last
+from rankbook.ranks.spacing import average_ranks, shared_places, to_items
 
 
-def blackbox_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, strength: float = 1.0) -> Tensor:
+def blackbox_ranks(
+    scores: Tensor,
+    relevance: Tensor | None = None,
+    *,
+    where: Tensor | None = None,
+    strength: float = 1.0,
+    relative: bool = False,
+) -> Tensor:
     r"""The exact ranks, with the gradient of an interpolation: how the ranks change if the scores give way to the loss.
 
     .. math::
@@ -26,6 +36,11 @@ def blackbox_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Te
             value; a larger one looks farther. **The gradient is exactly 0** unless :math:`\lambda\, \partial\mathcal{L} / \partial r`
             bridges the gap between two items, so scale it with the gaps of the scores over the gradient of the loss.
             Papers that divide ranks by n quote a value n times smaller (4 in ROADMAP's baseline).
+        relative: divide :math:`\lambda` by the largest :math:`|\partial\mathcal{L} / \partial r|` of the list. ``strength`` is then
+            in units of the scores, the farthest that an item moves, and a loss times 65536 (a ``GradScaler``), a share of it
+            (accumulation) or a mean over more lists has the gradient times that number. **As the papers have it (False), it has
+            not**: :math:`\lambda` is fixed while :math:`\partial\mathcal{L} / \partial r` is scaled, so every such scale is another
+            strength; with False divide ``strength`` by it.
 
     Returns:
         The ranks ``[..., n]`` of ``exact_ranks(ties="max")``. The gradient sums to 0 in each list (the difference takes tied
@@ -34,7 +49,7 @@ def blackbox_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Te
     Cost: :math:`O(n \log n)` time, :math:`O(n)` memory: a sort forward, two backward.
 
     Raises:
-        ValueError: NaN or inf in the scores, ``strength`` not above 0.
+        ValueError: NaN or inf in the scores, ``strength`` not above 0. TypeError: ``relative`` not a bool.
 
     Source: Differentiation of Blackbox Combinatorial Solvers (ICLR 2020), algorithm 1; Optimizing Rank-Based Metrics with
     Blackbox Differentiation (CVPR 2020).
@@ -47,9 +62,9 @@ def blackbox_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Te
     >>> scores.grad
     tensor([-2.,  0.,  2.])
     """
-    strength = check_positive("strength", strength)
+    strength, relative = check_positive("strength", strength), check_flag("relative", relative)
     scores, where = check_scores(scores, where)
-    return _BlackboxRanks.apply(scores, where, strength)
+    return put_absent_last(_blackbox(scores, where, knobs=(strength, float(relative))), where)
 
 
 def perturbed_ranks(
@@ -100,40 +115,47 @@ def perturbed_ranks(
     tensor([3., 1., 2.])
     """
     sigma = check_positive("sigma", sigma)
-    if not isinstance(samples, int) or isinstance(samples, bool) or samples < 2 or samples % 2:
+    if isinstance(samples, bool) or not isinstance(samples, numbers.Integral) or samples < 2 or samples % 2:
         raise ValueError(f"samples must be an even whole number of at least 2 (noise comes in pairs Z, -Z), got {samples!r}")
     scores, where = check_scores(scores, where)
     noise = torch.randn((samples // 2, *scores.shape), generator=generator, dtype=scores.dtype, device=scores.device)
-    return _PerturbedRanks.apply(scores, where, sigma, noise)
+    return put_absent_last(_perturbed(scores, where, noise.movedim(0, -2), knobs=(sigma,)), where)
 
 
-class _BlackboxRanks(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, strength: float) -> Tensor:
-        ctx.save_for_backward(scores, where)
-        ctx.strength = strength
-        return exact_ranks(scores, where=where)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        scores, where = ctx.saved_tensors
-        moved = exact_ranks(scores + ctx.strength * grad_ranks, where=where, ties="average")
-        return (moved - exact_ranks(scores, where=where, ties="average")) / ctx.strength, None, None
+def _blackbox_value(scores: Tensor, where: Tensor | None, _: None, strength: float, relative: float) -> tuple[Tensor, ...]:
+    first, last, order = shared_places(scores, where)
+    return to_items(last, order, scores.dtype), to_items((first + last) / 2, order, scores.dtype)
 
 
-class _PerturbedRanks(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, sigma: float, noise: Tensor) -> Tensor:
-        plus, minus = (exact_ranks(scores + scale * noise, where=where, ties="average") for scale in (sigma, -sigma))
-        ctx.save_for_backward(plus - minus, noise, where)
-        ctx.sigma = sigma
-        return ((plus + minus) / 2).mean(0)
+def _blackbox_gradient(
+    grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], strength: float, relative: float
+) -> Tensor:
+    if relative:
+        largest = grad.abs() if where is None else grad.abs().masked_fill_(~where, 0.0)
+        largest = largest.amax(-1, keepdim=True)
+        strength = strength / torch.where(largest > 0, largest, 1.0)
+    limit = torch.finfo(scores.dtype).max
+    moved = average_ranks((scores + strength * grad).clamp_(-limit, limit), where)
+    change = (moved - saved[0]) / strength
+    return change if where is None else change.masked_fill_(~where, 0.0)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        odd, noise, where = ctx.saved_tensors
-        along = (odd * grad_ranks).sum(-1, keepdim=True)  # <g, rk(s + sigma Z) - rk(s - sigma Z)>, a number for each pair and list
-        grad = (along * noise).mean(0) / (2 * ctx.sigma)
-        return grad if where is None else torch.where(where, grad, 0.0), None, None, None
+
+def _perturbed_value(scores: Tensor, where: Tensor | None, noise: Tensor, sigma: float) -> tuple[Tensor, ...]:
+    s, mask = scores.unsqueeze(-2), None if where is None else where.unsqueeze(-2).expand(noise.shape)
+    limit = torch.finfo(scores.dtype).max
+    plus, minus = (average_ranks((s + scale * noise).clamp_(-limit, limit), mask) for scale in (sigma, -sigma))
+    return (plus + minus).mean(-2) / 2, plus - minus
+
+
+def _perturbed_gradient(
+    grad: Tensor, scores: Tensor, where: Tensor | None, noise: Tensor, saved: tuple[Tensor, ...], sigma: float
+) -> Tensor:
+    if where is not None:
+        grad = grad.masked_fill(~where, 0.0)
+    along = saved[0] @ grad.unsqueeze(-1)  # <g, rk(s + sigma Z) - rk(s - sigma Z)>, a number for each pair and list
+    back = (along.mT @ noise).squeeze(-2) / (2 * sigma * noise.shape[-2])
+    return back if where is None else back.masked_fill_(~where, 0.0)
+
+
+_blackbox = ByHand("blackbox", _blackbox_value, _blackbox_gradient)
+_perturbed = ByHand("perturbed", _perturbed_value, _perturbed_gradient)

@@ -8,10 +8,10 @@ from itertools import takewhile
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
 from rankbook.checks import check_positive, check_scores
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
 from rankbook.ranks.spacing import best_first, place_on_line, running_sums, to_items
 
@@ -51,7 +51,7 @@ def laplace_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Ten
     """
     tau = check_positive("tau", tau)
     scores, where = check_scores(scores, where)
-    return put_absent_last(_LaplaceRanks.apply(scores, where, tau), where)
+    return put_absent_last(_laplace(scores, where, knobs=(tau,)), where)
 
 
 def box_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, width: float = 0.02) -> Tensor:
@@ -86,31 +86,28 @@ def box_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor 
     """
     width = check_positive("width", width)
     scores, where = check_scores(scores, where)
-    return put_absent_last(_BoxRanks.apply(scores, where, width), where)
+    return put_absent_last(_box(scores, where, knobs=(width,)), where)
 
 
-class _LaplaceRanks(torch.autograd.Function):
-    """Off the diagonal the Jacobian is symmetric, f_ij / tau with f = exp(-|lead| / tau) / 2: backward is the same scan again."""
+def _laplace_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
+    order = best_first(scores, where)
+    s = scores.gather(-1, order)
+    present = torch.ones_like(s) if where is None else where.gather(-1, order).to(s.dtype)
+    above, below = _decayed_sums(s, present, tau)
+    # F = 1 - exp(-lead / tau) / 2 for an item above, exp(lead / tau) / 2 for one below
+    position = torch.arange(1, s.shape[-1] + 1, dtype=s.dtype, device=s.device)
+    return to_items(position + (below - above) / 2, order, s.dtype), s, order, above + below
 
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, tau: float) -> Tensor:
-        order = best_first(scores, where)
-        s = scores.gather(-1, order)
-        present = torch.ones_like(s) if where is None else where.gather(-1, order).to(s.dtype)
-        above, below = _decayed_sums(s, present, tau)
-        ctx.tau = tau
-        ctx.save_for_backward(s, order, above + below)
-        # F = 1 - exp(-lead / tau) / 2 for an item above, exp(lead / tau) / 2 for one below
-        position = torch.arange(1, s.shape[-1] + 1, dtype=s.dtype, device=s.device)
-        return to_items(position + (below - above) / 2, order, s.dtype)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        s, order, neighbors = ctx.saved_tensors
-        g = grad_ranks.gather(-1, order)
-        above, below = _decayed_sums(s, g, ctx.tau)
-        return to_items((above + below - g * neighbors) / (2 * ctx.tau), order, s.dtype), None, None
+def _laplace_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
+    """Off the diagonal the Jacobian is symmetric, f_ij / tau with f = exp(-|lead| / tau) / 2: the same scan again."""
+    s, order, neighbors = saved
+    g = grad.gather(-1, order)
+    above, below = _decayed_sums(s, g, tau)
+    return to_items((above + below - g * neighbors) / (2 * tau), order, s.dtype)
+
+
+_laplace = ByHand("laplace", _laplace_value, _laplace_gradient)
 
 
 def _decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor]:
@@ -136,32 +133,29 @@ def _decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor
     return pad(to_neighbor * above[..., :-1], (1, 0)), pad(to_neighbor * below[..., 1:], (0, 1))
 
 
-class _BoxRanks(torch.autograd.Function):
+def _box_value(scores: Tensor, where: Tensor | None, _: None, width: float) -> tuple[Tensor, ...]:
+    order, place = place_on_line(scores, where, width, 1.0)
+    n = place.shape[-1]
+    end = _search(place, place + 1)  # the first item at least a width below
+    # The window of i starts behind the items whose window has ended: counted from `end`, so that rounding cannot put
+    # i into the window of j without j into that of i.
+    ended = end.new_zeros(*end.shape[:-1], n + 1).scatter_add_(-1, end, torch.ones_like(end))
+    start = ended.cumsum(-1)[..., :n]
+    count = (end - start).to(place.dtype)
+    # F = 1 above the window, (1 + lead) / 2 in it; the item itself is in its window with 1/2
+    leads = (place * count).sub_(_window_sums(place, start, end))
+    return to_items(leads.add_(count).div_(2).add_(start).add_(0.5), order, scores.dtype), order, start, end, count
+
+
+def _box_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], width: float) -> Tensor:
     """Off the diagonal the Jacobian is 1 / (2 width) for the pairs within a width of each other, which is symmetric."""
+    order, start, end, count = saved
+    g = grad.gather(-1, order).to(count.dtype)
+    back = _window_sums(g, start, end).sub_(count * g).div_(2 * width)
+    return to_items(back.masked_fill_(count == 1, 0.0), order, grad.dtype)  # alone: 0 without rounding
 
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, width: float) -> Tensor:
-        order, place = place_on_line(scores, where, width, 1.0)
-        n = place.shape[-1]
-        end = _search(place, place + 1)  # the first item at least a width below
-        # The window of i starts behind the items whose window has ended: counted from `end`, so that rounding cannot put
-        # i into the window of j without j into that of i.
-        ended = end.new_zeros(*end.shape[:-1], n + 1).scatter_add_(-1, end, torch.ones_like(end))
-        start = ended.cumsum(-1)[..., :n]
-        count = (end - start).double()
-        ctx.width = width
-        ctx.save_for_backward(order, start, end, count)
-        # F = 1 above the window, (1 + lead) / 2 in it; the item itself is in its window with 1/2
-        leads = (place * count).sub_(_window_sums(place, start, end))
-        return to_items(leads.add_(count).div_(2).add_(start).add_(0.5), order, scores.dtype)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        order, start, end, count = ctx.saved_tensors
-        g = grad_ranks.gather(-1, order).double()
-        grad = _window_sums(g, start, end).sub_(count * g).div_(2 * ctx.width)
-        return to_items(grad.masked_fill_(count == 1, 0.0), order, grad_ranks.dtype), None, None  # alone: 0 without rounding
+_box = ByHand("box", _box_value, _box_gradient)
 
 
 def _search(places: Tensor, marks: Tensor) -> Tensor:
@@ -170,12 +164,13 @@ def _search(places: Tensor, marks: Tensor) -> Tensor:
     if places.device.type != "cpu":
         return torch.searchsorted(places, marks)
     # one after the other all lists are one list, and numpy searches for ascending marks in it faster than torch
-    first = torch.arange(places.numel() // n).view(*places.shape[:-1], 1)
-    line, marks = (x.add(first, alpha=n + 1).view(-1).numpy() for x in (places, marks))
-    return torch.from_numpy(np.searchsorted(line, marks)).view(places.shape) - first * n
+    first = np.arange(places.numel() // n)[:, None]
+    line, marks = (x.reshape(-1, n).numpy() + first * (n + 1.0) for x in (places, marks))
+    found = np.searchsorted(line.ravel(), marks.ravel()).reshape(-1, n) - first * n
+    return torch.from_numpy(found).view(places.shape)
 
 
 def _window_sums(values: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """Sum of the values from start to before end, for each item, from float64 running sums."""
+    """Sum of the values from start to before end, for each item, from running sums."""
     running = running_sums(values)
     return running.gather(-1, end).sub_(running.gather(-1, start))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from rankbook.checks import check_positive, check_scores
+from rankbook.checks import check_choice, check_positive, check_scores
+from rankbook.precision import wide
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
 from rankbook.ranks.spacing import place_on_line, to_items
 
@@ -64,106 +66,123 @@ def projection_ranks(
     >>> rb.projection_ranks(torch.tensor([0.2, 0.9, 0.5]), tau=1.0, regularization="kl")
     tensor([2.6817, 1.3317, 1.9866])
     """
-    tau = check_positive("tau", tau)
-    if regularization not in ("l2", "kl"):
-        raise ValueError(f'regularization must be "l2" or "kl", got {regularization!r}')
+    tau, kind = check_positive("tau", tau), check_choice("regularization", regularization, ("l2", "kl"))
     scores, where = check_scores(scores, where)
-    if regularization == "kl":
-        return put_absent_last(_KLProjection.apply(scores, where, tau), where)
-    n = scores.shape[-1] if where is None else where.sum(-1, keepdim=True).clamp(min=1).double()
-    return put_absent_last(_L2Projection.apply(scores, where, tau / n), where)
+    return put_absent_last((_l2_projection if kind == "l2" else _kl_projection)(scores, where, knobs=(tau,)), where)
 
 
-class _L2Projection(torch.autograd.Function):
+def _strength(scores: Tensor, where: Tensor | None, tau: float, dtype: torch.dtype) -> float | Tensor:
+    """The l2 strength of each list: tau / n, of the present items."""
+    return tau / scores.shape[-1] if where is None else tau / where.sum(-1, keepdim=True).clamp(min=1).to(dtype)
+
+
+def _l2_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
     """With u = -s / epsilon ascending, r = u - v, v the isotonic regression of u - p: the block-wise mean."""
-
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, strength: float | Tensor) -> Tensor:
-        n = scores.shape[-1]
-        order, u = place_on_line(scores, where, strength, float(n))  # a block of n items spans less than n units
-        place = torch.arange(1, n + 1, dtype=u.dtype, device=u.device).expand_as(u)
-        blocks = _Blocks(u - place, _pool_means)
-        ctx.blocks, ctx.strength = blocks, strength
-        ctx.save_for_backward(order)
-        u = u - blocks.first(u)
-        return to_items(blocks.mean(place - u) + u, order, scores.dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        (order,) = ctx.saved_tensors
-        g = grad_ranks.gather(-1, order).double()
-        return to_items((ctx.blocks.mean(g) - g) / ctx.strength, order, grad_ranks.dtype), None, None
+    n = scores.shape[-1]
+    strength = _strength(scores, where, tau, wide(scores.device))
+    order, u = place_on_line(scores, where, strength, float(n))  # a block of n items spans less than n units
+    place = torch.arange(1, n + 1, dtype=u.dtype, device=u.device).expand_as(u)
+    start, size = _blocks(u - place)
+    u = u - u.gather(-1, start)
+    return to_items(_mean(place - u, start, size) + u, order, scores.dtype), order, start, size
 
 
-class _KLProjection(torch.autograd.Function):
+def _l2_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
+    order, start, size = saved
+    g = grad.gather(-1, order).to(size.dtype)
+    return to_items((_mean(g, start, size) - g) / _strength(scores, where, tau, g.dtype), order, grad.dtype)
+
+
+def _kl_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
     """With z = -s / epsilon ascending, r = e^(z - v), v the isotonic regression in the log domain: a softmax in each block."""
-
-    @staticmethod
-    def forward(ctx, scores: Tensor, where: Tensor | None, strength: float) -> Tensor:
-        n = scores.shape[-1]
-        order, z = place_on_line(scores, where, strength, float(n))  # a block spans at most log n
-        place = torch.arange(1, n + 1, dtype=z.dtype, device=z.device).expand_as(z)
-        blocks = _Blocks(z, _pool_log_sums)
-        weight = (z - blocks.first(z)).exp()
-        ranks = weight * (blocks.mean(place) / blocks.mean(weight))
-        ctx.blocks, ctx.strength = blocks, strength
-        ctx.save_for_backward(order, ranks, place)
-        return to_items(ranks, order, scores.dtype)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad_ranks: Tensor):
-        order, ranks, place = ctx.saved_tensors
-        g = grad_ranks.gather(-1, order).double()
-        weighted_mean = ctx.blocks.mean(ranks / ctx.blocks.mean(place) * g)  # the ranks of a block sum to its places
-        return to_items(ranks * (weighted_mean - g) / ctx.strength, order, grad_ranks.dtype), None, None
+    n = scores.shape[-1]
+    order, z = place_on_line(scores, where, tau, float(n))  # a block spans at most log n
+    place = torch.arange(1, n + 1, dtype=z.dtype, device=z.device).expand_as(z)
+    start, size = _blocks(place, z)
+    weight = (z - z.gather(-1, start)).exp()
+    middle = _mean(place, start, size)
+    ranks = weight * (middle / _mean(weight, start, size))
+    return to_items(ranks, order, scores.dtype), order, start, size, ranks, middle
 
 
-class _Blocks:
-    """The blocks of an isotonic regression of each list ``[..., n]``, and sums over them."""
-
-    def __init__(self, values: Tensor, pool):
-        rows = values.reshape(-1, values.shape[-1])
-        sizes = [size for row in rows.tolist() for size in pool(row)]
-        self.sizes = torch.tensor(sizes, device=values.device)
-        self.block = torch.arange(len(sizes), device=values.device).repeat_interleave(self.sizes)  # of each item, over all lists
-
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over the block of each item."""
-        sums = values.new_zeros(len(self.sizes)).index_add_(0, self.block, values.reshape(-1))
-        return (sums / self.sizes)[self.block].view(values.shape)
-
-    def first(self, values: Tensor) -> Tensor:
-        """The value of the first item of the block of each item."""
-        starts = self.sizes.cumsum(0) - self.sizes
-        return values.reshape(-1)[starts][self.block].view(values.shape)
+def _kl_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
+    order, start, size, ranks, middle = saved
+    g = grad.gather(-1, order).to(size.dtype)
+    weighted_mean = _mean(ranks / middle * g, start, size)  # the ranks of a block sum to its places
+    return to_items(ranks * (weighted_mean - g) / tau, order, grad.dtype)
 
 
-def _pool_means(values: list[float]) -> list[int]:
-    """Pool adjacent violators for an ascending fit in least squares: the sizes of the blocks."""
-    sums, sizes = [], []
-    for total in values:
-        size = 1
-        while sums and sums[-1] * size >= total * sizes[-1]:  # the mean before is not below: one block
-            total += sums.pop()
-            size += sizes.pop()
-        sums.append(total)
-        sizes.append(size)
-    return sizes
+_l2_projection = ByHand("projection_l2", _l2_value, _l2_gradient)
+_kl_projection = ByHand("projection_kl", _kl_value, _kl_gradient)
 
 
-def _pool_log_sums(values: list[float]) -> list[int]:
-    """The same for the fit in the log domain: the level of a block is log sum exp(z) - log sum(places)."""
-    sums, tops, places, sizes = [], [], [], []  # sum exp(z) = sums * exp(top); z ascends, so the last is the top
-    for place, top in enumerate(values, start=1):
-        total, size = 1.0, 1
-        while sums and sums[-1] * place >= total * math.exp(min(top - tops[-1], 700.0)) * places[-1]:
-            total += sums.pop() * math.exp(tops.pop() - top)
-            place += places.pop()
-            size += sizes.pop()
-        sums.append(total)
-        tops.append(top)
-        places.append(place)
-        sizes.append(size)
-    return sizes
+# ------------------------------------------------------------------ blocks of an isotonic regression
+
+
+def _mean(values: Tensor, start: Tensor, size: Tensor) -> Tensor:
+    """The mean over the block of each item ``[..., n]``."""
+    return torch.zeros_like(values).scatter_add_(-1, start, values).gather(-1, start) / size
+
+
+def _blocks(values: Tensor, tops: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Where the block of each item starts, and how many items it has (a float): ``[..., n]``.
+
+    In least squares the level of a block is the mean of the ``values``. With ``tops``, z ascending, it is
+    log sum exp(z) - log sum(values), the values being the places. On the host, whatever the device.
+    """
+    n, total = values.shape[-1], values.numel()
+    numbers, tops = (None if x is None else x.reshape(-1).cpu().numpy().astype(np.float64) for x in (values, tops))
+    last = np.arange(1, total + 1) % n == 0
+    ones = np.ones(total)
+    first = _pool(numbers, ones, None, last) if tops is None else _pool(ones, numbers, tops, last)
+    sizes = np.diff(first, append=total)
+    start, size = np.repeat(first % n, sizes), np.repeat(sizes, sizes)
+    return (
+        torch.from_numpy(start).view(values.shape).to(values.device),
+        torch.from_numpy(size).to(values.dtype).view(values.shape).to(values.device),
+    )
+
+
+#: Below so many blocks, or once a pass joins less than a tenth of them, one after the other is faster than all at once.
+_FEW, _TENTH = 128, 0.9
+
+
+def _pool(over: np.ndarray, under: np.ndarray, tops: np.ndarray | None, last: np.ndarray) -> np.ndarray:
+    """Pool adjacent violators: the index of the first item of each block of an ascending fit, for many lists at once.
+
+    The level of a block is ``over / under``, times exp(top) if there are tops. Two neighbors that do not ascend end up in the
+    same block, so a pass joins whole runs of them; ``last`` marks the items behind which a list ends.
+    """
+    first = np.arange(len(over))
+    while len(first) > _FEW:
+        ahead = over[1:] if tops is None else over[1:] * np.exp(np.minimum(tops[1:] - tops[:-1], 700.0))
+        joins = (over[:-1] * under[1:] >= ahead * under[:-1]) & ~last[:-1]
+        heads = np.flatnonzero(np.concatenate([[True], ~joins]))
+        if len(heads) == len(first):
+            return first
+        few = len(heads) > _TENTH * len(first)
+        tails = np.append(heads[1:], len(first)) - 1
+        if tops is not None:
+            over = over * np.exp(tops - np.repeat(tops[tails], tails - heads + 1))
+            tops = tops[tails]
+        over, under = np.add.reduceat(over, heads), np.add.reduceat(under, heads)
+        first, last = first[heads], last[tails]
+        if few:
+            break
+    return _pool_in_turn(first, over, under, tops, last)
+
+
+def _pool_in_turn(first: np.ndarray, over: np.ndarray, under: np.ndarray, tops: np.ndarray | None, last: np.ndarray) -> np.ndarray:
+    """The same one block after the other: linear in their number, whatever the values."""
+    done: list[tuple[int, float, float, float, bool]] = []  # first, over, under, top, last
+    tops = np.zeros_like(over) if tops is None else tops
+    for block in zip(first.tolist(), over.tolist(), under.tolist(), tops.tolist(), last.tolist(), strict=True):
+        start, a, b, top, end = block
+        while done and not done[-1][4]:
+            _, before_a, before_b, before_top, _ = done[-1]
+            if before_a * b < a * math.exp(min(top - before_top, 700.0)) * before_b:
+                break
+            start = done.pop()[0]
+            a, b = a + before_a * math.exp(before_top - top), b + before_b
+        done.append((start, a, b, top, end))
+    return np.array([block[0] for block in done])
