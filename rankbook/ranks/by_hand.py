@@ -63,11 +63,22 @@ class _Eager(torch.autograd.Function):
         scores, where, extra, *saved = ctx.saved_tensors
         if grad is None or not ctx.needs_input_grad[1]:
             grad_scores = None
+        elif torch._C._functorch.is_legacy_batchedtensor(grad):
+            grad_scores = _for_each(
+                grad, lambda grad: _Gradient.apply(ctx.operation, ctx.knobs, grad, *_expand(len(grad), ctx.saved_tensors))
+            )
         elif torch.is_grad_enabled() or _transformed():
             grad_scores = _Gradient.apply(ctx.operation, ctx.knobs, grad, scores, where, extra, *saved)
         else:
             grad_scores = ctx.operation.gradient(grad, scores, where, extra, saved, *ctx.knobs)
         return None, grad_scores, None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *_: Tensor | None) -> None:
+        raise NotImplementedError(
+            "rankbook's ranks have no forward-mode derivative: their gradient is computed by hand; "
+            "take reverse mode: backward, torch.func.grad or torch.func.jacrev"
+        )
 
 
 class _Transformed(torch.autograd.Function):
@@ -86,7 +97,7 @@ class _Transformed(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(scores, where, extra, *output[1:])
 
-    backward = _Eager.backward
+    backward, jvp = _Eager.backward, _Eager.jvp
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], operation: ByHand, *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
@@ -121,6 +132,17 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], operation: ByHand, knobs: Any, *tensors: Tensor | None) -> tuple[Tensor, int]:
         return _Gradient.apply(operation, knobs, *_in_front(info, in_dims[2:], tensors)), 0
+
+
+def _for_each(grad: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Take the axis of ``torch.autograd.grad(is_grads_batched=True)`` as a plain leading axis: a vectorized Jacobian comes so."""
+    level = torch._C._vmapmode_increment_nesting() - 1
+    torch._C._vmapmode_decrement_nesting()
+    return torch._add_batch_dim(function(torch._remove_batch_dim(grad, level, 0, 0)), 0, level)
+
+
+def _expand(size: int, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    return [None if tensor is None else tensor.expand(size, *tensor.shape) for tensor in tensors]
 
 
 def _in_front(info: Any, dims: Sequence[int | None], tensors: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
 
-from rankbook.checks import check_positive, check_scores
+from rankbook.checks import check_choice, check_positive, check_scores
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
 
 
@@ -63,71 +65,86 @@ def network_ranks(
     >>> rb.network_ranks(torch.tensor([0.2, 0.9, 0.5]), tau=0.01)
     tensor([2.9802, 1.0170, 2.0028])
     """
-    tau = check_positive("tau", tau)
-    if network not in ("odd_even", "bitonic"):
-        raise ValueError(f'network must be "odd_even" or "bitonic", got {network!r}')
+    tau, network = check_positive("tau", tau), check_choice("network", network, ("odd_even", "bitonic"))
     scores, where = check_scores(scores, where)
-    n = scores.shape[-1]
-    partners, needs = (_odd_even if network == "odd_even" else _bitonic)(n, scores.device)
-    x, count, order = scores, torch.tensor([n], device=scores.device), None
-    if where is not None:
-        count = where.sum(-1, keepdim=True)
-        order = (~where).long().argsort(dim=-1, stable=True)  # the present items on the first wires, in their order
-        x = scores.gather(-1, order)
-    ranks = _SoftNetwork.apply(pad(x, (0, partners.shape[-1] - n)), partners, needs, count, tau)[..., :n]
-    if order is not None:
-        ranks = torch.zeros_like(ranks).scatter(-1, order, ranks)
-    return put_absent_last(ranks, where)
+    return put_absent_last((_odd_even_network if network == "odd_even" else _bitonic_network)(scores, where, knobs=(tau,)), where)
 
 
-class _SoftNetwork(torch.autograd.Function):
-    """The mean place at which each wire's value comes out.
+#: The partner of each wire [layers, wires], and how many items a list must exceed for a layer to serve it.
+Wiring = tuple[Tensor, list[int]]
 
-    By hand, because the slope of a comparator times the lead it is multiplied with is bounded (by 1 / 2 pi), while
+#: Scores enter times this power of two (no digit is lost), so that a difference of two of them does not overflow.
+_HALF_RANGE = 0.25
+
+
+def _value(wiring: Callable[..., Wiring], scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
+    """The mean place at which each wire's value comes out."""
+    n, device = scores.shape[-1], scores.device
+    partners, needs = wiring(n, device)
+    count = torch.full((1,), n, device=device) if where is None else where.sum(-1, keepdim=True)
+    x = _to_wires(scores, where, partners.shape[-1]) * _HALF_RANGE
+    wire = torch.arange(x.shape[-1], device=device)
+    leads, stays, places = [], [], []
+    for partner, need in zip(partners, needs, strict=True):
+        other = x.index_select(-1, partner)
+        lead = torch.where(wire < partner, x - other, other - x) / (tau * _HALF_RANGE)  # of the wire in front: one number for the two
+        # Empty wires are behind all others and every comparator sends the higher value to the front, so they never swap;
+        # layers beyond those that the list needs are not there.
+        soft = (torch.maximum(wire, partner) < count) & (count > need)
+        lead = torch.where(soft, lead, torch.inf)
+        stay = torch.atan(lead).div_(math.pi).add_(0.5)
+        x = torch.lerp(other, x, stay)
+        leads.append(lead)
+        stays.append(stay)
+    ranks = (wire + 1).to(x.dtype).expand(x.shape)
+    for partner, stay in zip(reversed(partners), reversed(stays), strict=True):
+        places.append(ranks)
+        ranks = torch.lerp(ranks.index_select(-1, partner), ranks, stay)
+    return _to_items(ranks, where, n), *leads, *stays, *reversed(places)
+
+
+def _gradient(
+    wiring: Callable[..., Wiring], grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float
+) -> Tensor:
+    """By hand, because the slope of a comparator times the lead it is multiplied with is bounded (by 1 / 2 pi), while
     autograd's product of the two parts overflows for huge scores and a small tau.
     """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, partners: Tensor, needs: list[int], count: Tensor, tau: float) -> Tensor:
-        wire = torch.arange(x.shape[-1], device=x.device)
-        stays, leads, places = [], [], []
-        for partner, need in zip(partners, needs, strict=True):
-            other = x.index_select(-1, partner)
-            lead = torch.where(wire < partner, x - other, other - x) / tau  # of the wire in front: one number for the two
-            # Empty wires are behind all others and every comparator sends the higher value to the front, so they never swap;
-            # layers beyond those that the list needs are not there.
-            soft = (torch.maximum(wire, partner) < count) & (count > need)
-            lead = torch.where(soft, lead, torch.inf)
-            stay = torch.atan(lead).div_(math.pi).add_(0.5)
-            x = torch.lerp(other, x, stay)
-            leads.append(lead)
-            stays.append(stay)
-        ranks = (wire + 1).to(x.dtype).expand(x.shape)
-        for partner, stay in zip(reversed(partners), reversed(stays), strict=True):
-            places.append(ranks)
-            ranks = torch.lerp(ranks.index_select(-1, partner), ranks, stay)
-        ctx.layers, ctx.tau = list(zip(partners, leads, stays, reversed(places), strict=True)), tau
-        return ranks.contiguous()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor):
-        wire = torch.arange(grad.shape[-1], device=grad.device)
-        to_leads = []  # gradient with respect to x_a - x_b, through the places
-        for partner, lead, stay, places in ctx.layers:
-            other = grad.index_select(-1, partner)
-            slope = lead.square().add_(1).mul_(math.pi * ctx.tau).reciprocal_()
-            to_leads.append(slope * (grad - other) * (places - places.index_select(-1, partner)))
-            grad = torch.lerp(other, grad, stay)
-        grad = torch.zeros_like(grad)  # with respect to the sorted values: nothing reads them
-        for (partner, lead, stay, _), to_lead in zip(reversed(ctx.layers), reversed(to_leads), strict=True):
-            other = grad.index_select(-1, partner)
-            slope_times_lead = (lead + lead.reciprocal()).mul_(math.pi).reciprocal_()  # u / (1 + u^2), whatever u
-            grad = torch.lerp(other, grad, stay) + slope_times_lead * (grad - other) + torch.where(wire < partner, to_lead, -to_lead)
-        return grad, None, None, None, None
+    n = scores.shape[-1]
+    partners, _ = wiring(n, scores.device)
+    depth = len(partners)
+    layers = list(zip(partners, saved[:depth], saved[depth : 2 * depth], saved[2 * depth :], strict=True))
+    grad = _to_wires(grad, where, partners.shape[-1])
+    wire = torch.arange(grad.shape[-1], device=grad.device)
+    to_leads = []  # gradient with respect to x_a - x_b, through the places
+    for partner, lead, stay, places in layers:
+        other = grad.index_select(-1, partner)
+        slope = lead.square().add_(1).mul_(math.pi * tau).reciprocal_()
+        to_leads.append(slope * (grad - other) * (places - places.index_select(-1, partner)))
+        grad = torch.lerp(other, grad, stay)
+    grad = torch.zeros_like(grad)  # with respect to the sorted values: nothing reads them
+    for (partner, lead, stay, _), to_lead in zip(reversed(layers), reversed(to_leads), strict=True):
+        other = grad.index_select(-1, partner)
+        slope_times_lead = (lead + lead.reciprocal()).mul_(math.pi).reciprocal_()  # u / (1 + u^2), whatever u
+        grad = torch.lerp(other, grad, stay) + slope_times_lead * (grad - other) + torch.where(wire < partner, to_lead, -to_lead)
+    return _to_items(grad, where, n)
 
 
-def _odd_even(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
+def _present_first(where: Tensor) -> Tensor:
+    """The order that puts the present items on the first wires, in their order."""
+    return (~where).long().argsort(dim=-1, stable=True)
+
+
+def _to_wires(items: Tensor, where: Tensor | None, wires: int) -> Tensor:
+    items = items if where is None else items.gather(-1, _present_first(where))
+    return pad(items, (0, wires - items.shape[-1]))
+
+
+def _to_items(wires: Tensor, where: Tensor | None, n: int) -> Tensor:
+    wires = wires[..., :n]
+    return wires.contiguous() if where is None else torch.zeros_like(wires).scatter(-1, _present_first(where), wires)
+
+
+def _odd_even(n: int, device: torch.device) -> Wiring:
     """The partner of each wire [layers, n] (itself if idle); a layer serves the lists of more than so many items [layers]."""
     wire = torch.arange(n, device=device)
     layer = torch.arange(n, device=device).unsqueeze(-1)
@@ -135,7 +152,7 @@ def _odd_even(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
     return torch.where((partner < 0) | (partner >= n), wire, partner), list(range(n))
 
 
-def _bitonic(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
+def _bitonic(n: int, device: torch.device) -> Wiring:
     """The same on the next power of two of wires. Each merge starts mirrored, so that all comparators point the same way."""
     stages = (n - 1).bit_length()
     wire = torch.arange(1 << stages, device=device)
@@ -144,3 +161,8 @@ def _bitonic(n: int, device: torch.device) -> tuple[Tensor, list[int]]:
         masks += [(1 << stage) - 1, *(1 << k for k in reversed(range(stage - 1)))]
         needs += [1 << (stage - 1)] * stage
     return wire ^ torch.tensor(masks, dtype=torch.long, device=device).unsqueeze(-1), needs
+
+
+_odd_even_network, _bitonic_network = (
+    ByHand(f"network{wiring.__name__}", partial(_value, wiring), partial(_gradient, wiring)) for wiring in (_odd_even, _bitonic)
+)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from rankbook.checks import check_positive, check_scores
-from rankbook.precision import full_precision, once_differentiable
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
 from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.steps import Step
@@ -42,7 +44,7 @@ def sigmoid_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Ten
     >>> rb.sigmoid_ranks(torch.tensor([0.2, 0.9, 0.5]), tau=0.1)
     tensor([2.9517, 1.0189, 2.0294])
     """
-    return count_ranks(scores, where, SigmoidStep(tau))
+    return SigmoidStep(tau).ranks(scores, where=where)
 
 
 class SigmoidStep:
@@ -53,7 +55,8 @@ class SigmoidStep:
     """
 
     def __init__(self, tau: float):
-        self.scale = 1 / check_positive("tau", tau)
+        self.tau = check_positive("tau", tau)
+        self.scale = 1 / self.tau
 
     def sums(self, leads: Tensor) -> Tensor:
         return self.values_(leads).sum(-1)
@@ -68,49 +71,40 @@ class SigmoidStep:
         return slope.addcmul_(slope, slope, value=-1)
 
     def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
-        return count_ranks(scores, where, self)
+        scores, where = check_scores(scores, where)
+        return put_absent_last(_sigmoid(scores, where, knobs=(self.tau,)), where)
 
 
 def _far(leads: Tensor) -> float:
     return -0.49 * math.log(torch.finfo(leads.dtype).tiny)
 
 
-def count_ranks(scores: Tensor, where: Tensor | None, step: Step) -> Tensor:
-    """Ranks ``[..., n]``: each item counts the others by a step of their lead, with H(x) + H(-x) = 1."""
-    scores, where = check_scores(scores, where)
-    return put_absent_last(_CountRanks.apply(scores, where, step), where)
+def _value(step: Callable[..., Step], scores: Tensor, where: Tensor | None, _: None, *knobs: float) -> tuple[Tensor]:
+    """Each item counts the others by a step of their lead, with H(x) + H(-x) = 1, in blocks of pairs."""
+    counted = step(*knobs)
+    rows, columns = _as_lists(scores, where)
+    # an item has counted itself with H(0) = 1/2
+    return (count(columns, rows, counted.scale, counted.sums).add_(0.5).view(scores.shape),)
 
 
-class _CountRanks(torch.autograd.Function):
-    """Ranks in blocks of pairs. The slope is even, so the Jacobian off the diagonal is symmetric: backward is one more pass."""
-
-    @staticmethod
-    @full_precision
-    def forward(ctx, scores: Tensor, where: Tensor | None, step: Step) -> Tensor:
-        ctx.save_for_backward(scores, where)
-        ctx.step = step
-        rows, columns = _as_lists(scores, where)
-        # an item has counted itself with H(0) = 1/2
-        return count(columns, rows, step.scale, step.sums).add_(0.5).view(scores.shape)
-
-    @staticmethod
-    @once_differentiable
-    @full_precision
-    def backward(ctx, grad_ranks: Tensor):
-        scores, where = ctx.saved_tensors
-        rows, columns = _as_lists(scores, where)
-        there = None if where is None else where.reshape(rows.shape)
-        g = grad_ranks.reshape(rows.shape)
-        g = g if there is None else g.where(there, 0.0)
-        present = None if there is None else there.to(g.dtype)
-        grad = torch.empty_like(g)
-        for lists, block, lead in leads(columns, rows, ctx.step.scale):
-            slope = ctx.step.slopes_(lead)
-            slope.diagonal(block.start, -2, -1).zero_()  # the item itself: its large slope would drown the small ones
-            # dr_i/ds_j = slope_ij * scale and dr_i/ds_i = -sum_j slope_ij * scale
-            grad[lists, block] = _weighted_sum(slope, g, lists) - _weighted_sum(slope, present, lists) * g[lists, block]
-        grad *= ctx.step.scale
-        return (grad if there is None else grad.where(there, 0.0)).view(scores.shape), None, None
+def _gradient(
+    step: Callable[..., Step], grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[()], *knobs: float
+) -> Tensor:
+    """The slope is even, so the Jacobian off the diagonal is symmetric: one more pass over the pairs."""
+    counted = step(*knobs)
+    rows, columns = _as_lists(scores, where)
+    there = None if where is None else where.reshape(rows.shape)
+    g = grad.reshape(rows.shape)
+    g = g if there is None else g.where(there, 0.0)
+    present = None if there is None else there.to(g.dtype)
+    back = torch.empty_like(g, memory_format=torch.contiguous_format)
+    for lists, block, lead in leads(columns, rows, counted.scale):
+        slope = counted.slopes_(lead)
+        slope.diagonal(block.start, -2, -1).zero_()  # the item itself: its large slope would drown the small ones
+        # dr_i/ds_j = slope_ij * scale and dr_i/ds_i = -sum_j slope_ij * scale
+        back[lists, block] = _weighted_sum(slope, g, lists) - _weighted_sum(slope, present, lists) * g[lists, block]
+    back *= counted.scale
+    return (back if there is None else back.where(there, 0.0)).view(scores.shape)
 
 
 def _weighted_sum(pairs: Tensor, weight: Tensor | None, lists: slice) -> Tensor:
@@ -122,3 +116,6 @@ def _as_lists(scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
     """Scores as rows and as columns [lists, n]: nobody counts an absent item, whose column is at minus infinity."""
     rows = scores.reshape(-1, scores.shape[-1])
     return rows, rows if where is None else rows.masked_fill(~where.reshape(rows.shape), -torch.inf)
+
+
+_sigmoid = ByHand("sigmoid", partial(_value, SigmoidStep), partial(_gradient, SigmoidStep))

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_positive, check_relevance, check_scores
-from rankbook.precision import full_precision, once_differentiable
+from rankbook.checks import check_positive, check_relevance, check_scores, reads_values
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.pairs import leads
 from rankbook.ranks.smooth import SigmoidStep
@@ -76,7 +76,8 @@ class SupStep:
     def __init__(self, tau: float, rho: float, delta: float):
         self.sigmoid = SigmoidStep(tau)
         self.scale = self.sigmoid.scale
-        self.rho, self.delta = check_positive("rho", rho) / self.scale, check_positive("delta", delta) * self.scale
+        self.knobs = self.sigmoid.tau, check_positive("rho", rho), check_positive("delta", delta)
+        self.rho, self.delta = self.knobs[1] / self.scale, self.knobs[2] * self.scale
         at_delta = 1 / (1 + math.exp(-min(self.delta, 700.0)))
         self.slope_at_delta = at_delta * (1 - at_delta)
 
@@ -103,50 +104,53 @@ class SupStep:
             )
         scores, where = check_scores(scores, where)
         relevance = check_relevance(relevance, scores, where)
-        return exact_ranks(scores, where=where) + _Surplus.apply(scores, relevance, where, self)
+        return exact_ranks(scores, where=where) + _surplus(scores, where, relevance, knobs=self.knobs)
 
 
-class _Surplus(torch.autograd.Function):
-    """The sum of H^- - H over the less relevant items."""
+def _value(scores: Tensor, where: Tensor | None, relevance: Tensor, *knobs: float) -> tuple[Tensor]:
+    """The sum of H^- - H over the less relevant items, at most the largest number there is."""
+    step = SupStep(*knobs)
+    s, grade, rows, row_grade = _split(scores, relevance, where)
+    surplus = torch.empty_like(row_grade)
+    for lists, block, lead in leads(s, s.gather(1, rows), step.scale):
+        spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
+        surplus[lists, block] = step.excess_(lead)[0].masked_fill_(spared, 0).sum(-1)
+    surplus.clamp_(max=torch.finfo(s.dtype).max)
+    return (torch.zeros_like(s).scatter_(1, rows, surplus).view(scores.shape),)
 
-    @staticmethod
-    @full_precision
-    def forward(ctx, scores: Tensor, relevance: Tensor, where: Tensor | None, step: SupStep) -> Tensor:
-        ctx.save_for_backward(scores, relevance, where)
-        ctx.step = step
-        s, grade, rows, row_grade = _split(scores, relevance, where)
-        surplus = torch.empty_like(row_grade)
-        for lists, block, lead in leads(s, s.gather(1, rows), step.scale):
-            spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
-            surplus[lists, block] = step.excess_(lead)[0].masked_fill_(spared, 0).sum(-1)
-        return torch.zeros_like(s).scatter_(1, rows, surplus).view(scores.shape)
 
-    @staticmethod
-    @once_differentiable
-    @full_precision
-    def backward(ctx, grad_surplus: Tensor):
-        scores, relevance, where = ctx.saved_tensors
-        s, grade, rows, row_grade = _split(scores, relevance, where)
-        g = grad_surplus.reshape(s.shape).gather(1, rows)
-        grad, grad_rows = torch.zeros_like(s), torch.empty_like(g)
-        for lists, block, lead in leads(s, s.gather(1, rows), ctx.step.scale):
-            spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
-            slope = ctx.step.slopes_(lead).masked_fill_(spared, 0)
-            grad[lists] += (g[lists, block].unsqueeze(-2) @ slope).squeeze(-2)
-            grad_rows[lists, block] = -g[lists, block] * slope.sum(-1)
-        return grad.scatter_add_(1, rows, grad_rows).mul_(ctx.step.scale).view(scores.shape), None, None, None
+def _gradient(grad: Tensor, scores: Tensor, where: Tensor | None, relevance: Tensor, saved: tuple[()], *knobs: float) -> Tensor:
+    step = SupStep(*knobs)
+    s, grade, rows, row_grade = _split(scores, relevance, where)
+    g = grad.reshape(s.shape).gather(1, rows)
+    back, back_rows = torch.zeros_like(s), torch.empty_like(g)
+    for lists, block, lead in leads(s, s.gather(1, rows), step.scale):
+        spared = grade[lists].unsqueeze(-2) >= row_grade[lists, block].unsqueeze(-1)
+        slope = step.slopes_(lead).masked_fill_(spared, 0)
+        back[lists] += (g[lists, block].unsqueeze(-2) @ slope).squeeze(-2)
+        back_rows[lists, block] = -g[lists, block] * slope.sum(-1)
+    return back.scatter_add_(1, rows, back_rows).mul_(step.scale).view(scores.shape)
+
+
+_surplus = ByHand("surplus", _value, _gradient)
 
 
 def _split(scores: Tensor, relevance: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Lists [lists, n]: the scores and the grades, then the rows k that matter [lists, m] and their grades.
 
     A row matters if something in the list is less relevant (one is always kept). An absent item is below nobody and has nobody below it.
+    How many matter is a number that a GPU would have to be waited for: with checks off, all rows are computed there.
     """
     s, grade = (x.reshape(-1, x.shape[-1]) for x in (scores, relevance))
     own = grade
     if where is not None:
         there = where.reshape(s.shape)
         grade, own = grade.masked_fill(~there, torch.inf), grade.masked_fill(~there, -torch.inf)
-    m = max(1, int((own > grade.amin(-1, keepdim=True)).sum(-1).max()))
+    matters = (own > grade.amin(-1, keepdim=True)).sum(-1)
+    m = s.shape[1]
+    if s.device.type == "cpu":
+        m = max(1, matters.numpy().max())
+    elif reads_values(s):
+        m = max(1, int(matters.max()))
     row_grade, rows = own.sort(dim=-1, descending=True)
     return s, grade, rows[:, :m], row_grade[:, :m]

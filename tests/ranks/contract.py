@@ -29,17 +29,27 @@ class Ranker:
     sublist: bool = True  # under `where` the items get the ranks of the list without the others
     knob: str = "tau"  # a float that must be above 0; "" if there is none
     tolerance: float = 1e-5  # for equalities between float32 results
+    linear: bool = True  # the gradient is proportional to the incoming one, at any positive scale
+    learned: bool = False  # a network
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def covers(self) -> str:
+        """The public ranker or the shipped sorter that is tried here."""
+        function = getattr(self.soft, "func", self.soft)
+        return getattr(function, "covers", function.__name__)
 
 
 def _seeded(**knobs) -> RankFn:
     """Perturbed ranks with the same noise at each call."""
 
     def ranker(scores, relevance=None, *, where=None, **more):
-        return rb.perturbed_ranks(scores, relevance, where=where, generator=torch.Generator().manual_seed(0), **{**knobs, **more})
+        generator = torch.Generator(getattr(scores, "device", "cpu")).manual_seed(0)
+        return rb.perturbed_ranks(scores, relevance, where=where, generator=generator, **{**knobs, **more})
 
+    ranker.covers = "perturbed_ranks"
     return ranker
 
 
@@ -51,7 +61,7 @@ def _tau(ranker: RankFn, soft: float, sharp: float = 1e-4, **fixed) -> tuple[Ran
     return _knobs(ranker, {"tau": soft, **fixed}, {"tau": sharp, **fixed})
 
 
-def _learned(make: Callable[[], rb.Sorter]) -> RankFn:
+def _learned(make: Callable[[], rb.Sorter], name: str = "") -> RankFn:
     """A sorter on the device of the scores, with weights in double precision if the scores are."""
 
     @cache
@@ -62,12 +72,13 @@ def _learned(make: Callable[[], rb.Sorter]) -> RankFn:
         double = getattr(scores, "dtype", None) == torch.float64
         return sorter(torch.float64 if double else torch.float32, getattr(scores, "device", "cpu"))(scores, relevance, where=where)
 
+    ranker.covers = name
     return ranker
 
 
 # What an architecture promises, trained or not. The gradient is that of the ranks at a fixed deviation and fixed widths, which
 # gradcheck does not know: tests/sorters/test_gradients.py compares it with finite differences at that.
-_ANY_ORDER = {"smooth": False, "sums": False, "knob": "", "slack": 0.5, "ties": "", "tolerance": 1e-4}
+_ANY_ORDER = {"smooth": False, "sums": False, "knob": "", "slack": 0.5, "ties": "", "tolerance": 1e-4, "learned": True}
 _IN_ORDER = {**_ANY_ORDER, "equivariant": False, "sublist": False, "shift": False}
 PROMISES = {
     "KernelSorter": {**_ANY_ORDER, "sums": True, "ties": "average"},
@@ -88,12 +99,13 @@ def _untrained(architecture: type[rb.Sorter]) -> Ranker:
 def _shipped(name: str) -> Ranker:
     """On even grids in random order the error may be 1.5 times what the card says, since the test has only a few lists."""
     card = rb.sorter_card(name)
-    ranker = _learned(partial(rb.load_sorter, name))
+    ranker = _learned(partial(rb.load_sorter, name), name)
     length = None if card["n"] == "any" else card["n"]
     error = 1.5 * card["error_by_kind"]["shuffled grid"]
     return Ranker(name, ranker, ranker, length=length, error=error, **PROMISES[card["architecture"]])
 
 
+_BLACKBOX = {"ties": "max", "smooth": False, "sums": False, "knob": "strength"}
 RANKERS = [
     Ranker("exact", rb.exact_ranks, rb.exact_ranks, ties="max", smooth=False, sums=False, knob=""),
     Ranker("sigmoid", *_tau(rb.sigmoid_ranks, 0.3)),
@@ -106,7 +118,9 @@ RANKERS = [
     Ranker("sinkhorn", *_tau(rb.sinkhorn_ranks, 0.3), sums=False),
     Ranker("network-odd_even", *_tau(rb.network_ranks, 0.1, 1e-9), ties="", equivariant=False),
     Ranker("network-bitonic", *_tau(rb.network_ranks, 0.1, 1e-9, network="bitonic"), ties="", equivariant=False),
-    Ranker("blackbox", *_knobs(rb.blackbox_ranks, {"strength": 1.0}, {}), ties="max", smooth=False, sums=False, knob="strength"),
+    # the papers' interpolation moves the scores by the incoming gradient itself: another scale of it is another strength
+    Ranker("blackbox", *_knobs(rb.blackbox_ranks, {"strength": 1.0}, {}), linear=False, **_BLACKBOX),
+    Ranker("blackbox-relative", *_knobs(rb.blackbox_ranks, {"strength": 1.0, "relative": True}, {}), **_BLACKBOX),
     Ranker(
         "perturbed",
         *(_seeded(sigma=sigma, samples=8) for sigma in (0.3, 1e-4)),
