@@ -234,12 +234,10 @@ def check_scores(scores: Tensor, where: Tensor | None = None, *, name: str = "sc
     return scores, where
 
 
-def check_relevance(
-    relevance: Tensor, scores: Tensor, where: Tensor | None, *, name: str = "relevance", exact: bool = False
-) -> Tensor:
+def check_relevance(relevance: Tensor, scores: Tensor, where: Tensor | None, *, name: str = "relevance", exact: bool = False) -> Tensor:
     """Return the relevance in the dtype and shape of ``scores``, 0 outside ``where``.
 
-    ``exact`` keeps its own dtype (half precision becomes float32, booleans int64), for those who only compare its values:
+    ``exact`` keeps every value (half precision becomes float32, booleans and integers int64), for those who compare or subtract:
     a cast to float32 ties integers beyond 2^24, seconds for example.
     """
     relevance = check_tensor(name, relevance)
@@ -256,17 +254,17 @@ def check_relevance(
         check_finite(name, relevance, where)
     if not exact:
         relevance = relevance.to(scores.dtype)
-    elif relevance.dtype == torch.bool:
+    elif not relevance.is_floating_point():
         relevance = relevance.long()
-    elif relevance.is_floating_point() and relevance.itemsize < 4:
+    elif relevance.itemsize < 4:
         relevance = relevance.float()
     return relevance if where is None else relevance.masked_fill(~where, 0)
 
 
-def check_lists(scores: Tensor, relevance: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+def check_lists(scores: Tensor, relevance: Tensor, where: Tensor | None, *, exact: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
     """Check scores, non-negative relevance and mask together, as every metric needs them."""
     scores, where = check_scores(scores, where)
-    relevance = check_relevance(relevance, scores, where)
+    relevance = check_relevance(relevance, scores, where, exact=exact)
     if reads_values(relevance) and (relevance < 0).any():
         index = first(relevance < 0)
         raise ValueError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rankbook.checks import check_callable, check_choice, reads_values, warn
 from rankbook.types import LossFn, MetricFn, RankFn
 
 
@@ -29,9 +29,8 @@ def as_loss(metric: MetricFn, rank_fn: RankFn, **metric_kwargs: Any) -> LossFn:
     >>> loss(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1, 0, 1]))
     tensor(0.2368)
     """
-    reduction = metric_kwargs.pop("reduction", "mean")
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')
+    check_callable("metric", metric), check_callable("rank_fn", rank_fn)
+    reduction = check_choice("reduction", metric_kwargs.pop("reduction", "mean"), ("mean", "sum", "none"))
     return partial(metric, rank_fn=rank_fn, reduction=partial(_one_minus, reduction=reduction), **metric_kwargs)
 
 
@@ -47,6 +46,7 @@ class RankLoss(nn.Module):
 
     def __init__(self, metric: MetricFn, rank_fn: RankFn, **metric_kwargs: Any):
         super().__init__()
+        as_loss(metric, rank_fn, **metric_kwargs)  # a wrong argument is refused here, not at the first batch
         self.metric, self.rank_fn, self.metric_kwargs = metric, rank_fn, metric_kwargs  # a Module is registered as such
 
     def forward(self, scores: Tensor, relevance: Tensor, *, where: Tensor | None = None) -> Tensor:
@@ -59,6 +59,6 @@ def _one_minus(values: Tensor, defined: Tensor, *, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
     count = defined.sum()
-    if count == 0:
-        warnings.warn("relevance has no positive in any list: the loss is 0 and teaches nothing", stacklevel=2)
+    if reads_values(count) and count == 0:
+        warn("relevance has no positive in any list: the loss is 0 and teaches nothing")
     return losses.sum() / count.clamp(min=1) if reduction == "mean" else losses.sum()

@@ -1,13 +1,21 @@
 """Ranking metrics as formulas of ranks. The ranker is an argument: exact to measure, differentiable to train.
 
-Every metric takes ``(scores, relevance, *, rank_fn=exact_ranks, where=None, reduction="mean")``: the last axis is the list,
+Every metric takes ``(scores, relevance, *, rank_fn=..., where=None, reduction="mean")``: the last axis is the list,
 leading axes are a batch of lists, ``where`` marks the items that are present, and 1 is perfect. A list without a positive has
 no value: it is not in the mean, and reads 0 under ``reduction="none"``.
+
+Ties: by default a metric is worth its *worst order* of the tied items, the less relevant first (``exact_ranks(ties="worst")``).
+Three measure as their well-known oracles do: `average_precision` and `hierarchical_ap` with ``ties="max"`` (scikit-learn),
+`spearman` with ``ties="average"`` (scipy).
+
+Range: whatever ranks the ranker says, the value lies in [0, 1] (a correlation in [-1, 1]). Soft and learned ranks may leave
+[1, n], and their shares 1, by their error; the value is cut off there, the gradient is not.
 """
 
 from rankbook.metrics.correlation import kendall, spearman
 from rankbook.metrics.cutoff import capped_recall, hit_at_k, ndcg, precision_at_k, recall_at_k, within_top_k
-from rankbook.metrics.precision import average_precision, hierarchical_ap, map_at_r, reciprocal_rank
+from rankbook.metrics.hierarchy import hierarchical_ap
+from rankbook.metrics.precision import average_precision, map_at_r, reciprocal_rank
 from rankbook.metrics.reduction import reduce_lists
 
 __all__ = [

@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_relevance, check_scores
+from rankbook.metrics.ranking import clamp_through, rank_items
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.ranks.exact import exact_ranks
+from rankbook.precision import full_precision
+from rankbook.ranks.exact import exact_ranks, same_order
 from rankbook.types import RankFn, Reduction
 
 
+@full_precision
 def spearman(
     scores: Tensor,
     target: Tensor,
@@ -37,17 +40,18 @@ def spearman(
     tensor(0.5000)
     """
     scores, where = check_scores(scores, where)
-    target = check_relevance(target, scores.double(), where, name="target")  # float32 would tie close targets
+    target = same_order(check_relevance(target, scores, where, name="target", exact=True), scores)
     present = torch.ones_like(scores) if where is None else where.to(scores.dtype)
-    ours = _centered(rank_fn(scores, where=where), present)
-    theirs = _centered(exact_ranks(target, where=where, ties="average").to(scores.dtype), present)
-    variance = ours.square().sum(-1) * theirs.square().sum(-1)
+    ours = _centered(rank_items(rank_fn, scores, None, where), present)
+    theirs = _centered(exact_ranks(target, where=where, ties="average"), present)
+    spread, their_spread = ours.square().sum(-1), theirs.square().sum(-1)
     # constants are told from the input: the centered ranks of a long constant list are rounding errors, not zeros
-    defined = _varies(scores, where) & _varies(target, where) & (variance > 0)
-    values = (ours * theirs).sum(-1) / torch.where(defined, variance, 1.0).sqrt()
-    return reduce_lists(values, defined, reduction)
+    defined = _varies(scores, where) & _varies(target, where) & (spread > 0) & (their_spread > 0)
+    values = (ours * theirs).sum(-1) / (torch.where(defined, spread, 1.0).sqrt() * torch.where(defined, their_spread, 1.0).sqrt())
+    return reduce_lists(clamp_through(values, -1, 1), defined, reduction)
 
 
+@full_precision
 def kendall(scores: Tensor, target: Tensor, *, where: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     r"""Kendall's :math:`\tau_b`: concordant pairs minus discordant pairs, corrected for ties. To measure, not to train.
 
@@ -65,22 +69,22 @@ def kendall(scores: Tensor, target: Tensor, *, where: Tensor | None = None, redu
     tensor(0.3333)
     """
     scores, where = check_scores(scores, where)
-    target = check_relevance(target, scores.double(), where, name="target")  # float32 would tie close targets
-    scores, target = scores.detach(), target.detach()
-    agree, differ_s, differ_t = (torch.zeros(scores.shape[:-1], dtype=torch.float64, device=scores.device) for _ in range(3))
+    target = same_order(check_relevance(target, scores, where, name="target", exact=True), scores)
+    scores = same_order(scores, scores)  # small whole numbers: no difference overflows or vanishes
+    agree, differ_s, differ_t = (torch.zeros(scores.shape[:-1], dtype=torch.int64, device=scores.device) for _ in range(3))
     for i in range(scores.shape[-1] - 1):  # one item against those behind it
         s = torch.sign(scores[..., i + 1 :] - scores[..., i : i + 1])
         t = torch.sign(target[..., i + 1 :] - target[..., i : i + 1])
         if where is not None:
             both = where[..., i + 1 :] & where[..., i : i + 1]
             s, t = s * both, t * both
-        agree += (s * t).sum(-1)
-        differ_s += s.abs().sum(-1)
-        differ_t += t.abs().sum(-1)
-    pairs = differ_s * differ_t
-    defined = pairs > 0
-    values = agree / torch.where(defined, pairs, 1.0).sqrt()
-    return reduce_lists(values.to(scores.dtype), defined, reduction)
+        agree += (s * t).sum(-1).long()
+        differ_s += s.abs().sum(-1).long()
+        differ_t += t.abs().sum(-1).long()
+    defined = (differ_s > 0) & (differ_t > 0)
+    agree, differ_s, differ_t = (count.to(scores.dtype) for count in (agree, differ_s.clamp(min=1), differ_t.clamp(min=1)))
+    values = agree / differ_s * (differ_s / differ_t).sqrt()  # a product of two counts would overflow
+    return reduce_lists(clamp_through(values, -1, 1), defined, reduction)
 
 
 def _centered(ranks: Tensor, present: Tensor) -> Tensor:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_lists, check_positive
+from rankbook.checks import check_count, check_counts, check_lists, check_positive
+from rankbook.metrics.ranking import clamp_through, rank_items, worst_order
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.ranks.exact import exact_ranks
+from rankbook.precision import full_precision
 from rankbook.types import RankFn, Reduction
 
 
-def within_top_k(ranks: Tensor, k: int, tau_rank: float | None) -> Tensor:
+def within_top_k(ranks: Tensor, k: int | Tensor, tau_rank: float | None) -> Tensor:
     r"""1 for an item in the top k, 0 for one behind it.
 
     Without ``tau_rank`` the cut falls from 1 to 0 between the ranks k and k + 1, in a straight line: on whole ranks it is
@@ -28,13 +30,14 @@ def within_top_k(ranks: Tensor, k: int, tau_rank: float | None) -> Tensor:
     return torch.sigmoid((k - ranks) / check_positive("tau_rank", tau_rank))
 
 
+@full_precision
 def recall_at_k(
     scores: Tensor,
     relevance: Tensor,
     *,
     k: int,
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -58,13 +61,14 @@ def recall_at_k(
     return reduce_lists(hits.sum(-1) / positive.sum(-1).clamp(min=1), positive.any(-1), reduction)
 
 
+@full_precision
 def capped_recall(
     scores: Tensor,
     relevance: Tensor,
     *,
     k: Sequence[int] = (1, 2, 4, 8, 16),
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -79,24 +83,26 @@ def capped_recall(
     >>> rb.capped_recall(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1, 0, 1]), k=(1, 2))
     tensor(0.7500)
     """
-    scores, relevance, where = check_lists(scores, relevance, where)
+    cuts = check_counts("k", k)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
     count = positive.sum(-1)
-    ranks = rank_fn(scores, positive, where=where)
+    ranks = rank_items(rank_fn, scores, positive, where)
     total = torch.zeros_like(ranks[..., 0])
-    for cut in map(_check_k, k):
+    for cut in cuts:
         found = torch.where(positive, within_top_k(ranks, cut, tau_rank), 0.0).sum(-1)
         total = total + found.clamp(max=cut) / count.clamp(min=1, max=cut)
-    return reduce_lists(total / len(k), count > 0, reduction)
+    return reduce_lists(total / len(cuts), count > 0, reduction)
 
 
+@full_precision
 def hit_at_k(
     scores: Tensor,
     relevance: Tensor,
     *,
     k: int,
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -113,13 +119,14 @@ def hit_at_k(
     return reduce_lists(hits.amax(-1), positive.any(-1), reduction)
 
 
+@full_precision
 def precision_at_k(
     scores: Tensor,
     relevance: Tensor,
     *,
     k: int,
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -133,16 +140,17 @@ def precision_at_k(
     tensor(0.6667)
     """
     hits, positive = _hits(scores, relevance, k, tau_rank, rank_fn, where)
-    return reduce_lists(hits.sum(-1) / k, positive.any(-1), reduction)
+    return reduce_lists(clamp_through(hits.sum(-1) / int(k), 0, 1), positive.any(-1), reduction)
 
 
+@full_precision
 def ndcg(
     scores: Tensor,
     relevance: Tensor,
     *,
     k: int | None = None,
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -161,31 +169,42 @@ def ndcg(
     >>> rb.ndcg(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1, 2, 0]))
     tensor(0.7967)
     """
-    scores, relevance, where = check_lists(scores, relevance, where)
-    gain = torch.exp2(relevance) - 1
-    ranks = rank_fn(scores, relevance, where=where)
+    k = None if k is None else check_count("k", k)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
+    gain = _gains(relevance, scores.dtype)
+    ranks = rank_items(rank_fn, scores, relevance, where)
     discounted = gain / torch.log2(1 + ranks)
     ideal_gain = gain.sort(-1, descending=True).values
     ideal_ranks = torch.arange(1, gain.shape[-1] + 1, dtype=gain.dtype, device=gain.device)
     ideal = ideal_gain / torch.log2(1 + ideal_ranks)
     if k is not None:
-        discounted = discounted * within_top_k(ranks, _check_k(k), tau_rank)
+        discounted = discounted * within_top_k(ranks, k, tau_rank)
         ideal = ideal[..., :k]
     ideal = ideal.sum(-1)
-    return reduce_lists(discounted.sum(-1) / torch.where(ideal > 0, ideal, 1.0), ideal > 0, reduction)
+    values = discounted.sum(-1) / torch.where(ideal > 0, ideal, 1.0)
+    return reduce_lists(clamp_through(values, 0, 1), ideal > 0, reduction)
+
+
+def _gains(relevance: Tensor, dtype: torch.dtype) -> Tensor:
+    """2^rel - 1, scaled in each list so that no grade overflows: by 2^-m for the largest grade m, by its gain if m < 1.
+
+    The grade is taken from the largest before any cast. Whole grades keep all of their bits, and tiny ones their digits.
+    """
+    largest = relevance.amax(-1, keepdim=True)
+    wide = relevance.dtype if relevance.is_floating_point() else dtype
+    below, grade, most = (x.to(wide) for x in (relevance - largest, relevance, largest))
+    tiny = torch.exp2(below) * -torch.expm1(-math.log(2) * grade)  # 2^(rel - m) (1 - 2^-rel) does not cancel
+    gain = torch.where(grade < 1, tiny, torch.exp2(below) - torch.exp2(-most))
+    unit = torch.where((0 < most) & (most < 1), -torch.expm1(-math.log(2) * most), 1.0)
+    return (gain / unit).to(dtype)
 
 
 def _hits(
     scores: Tensor, relevance: Tensor, k: int, tau_rank: float | None, rank_fn: RankFn, where: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """For each item, whether it is a positive within the top k; and the positives."""
-    scores, relevance, where = check_lists(scores, relevance, where)
+    k = check_count("k", k)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
-    cut = within_top_k(rank_fn(scores, positive, where=where), _check_k(k), tau_rank)
+    cut = within_top_k(rank_items(rank_fn, scores, positive, where), k, tau_rank)
     return torch.where(positive, cut, 0.0), positive
-
-
-def _check_k(k: int) -> int:
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
-    return k

@@ -1,4 +1,4 @@
-"""Metrics of the whole ranking: average precision and its hierarchical form, mAP@R, reciprocal rank."""
+"""Metrics of the whole ranking of positives: average precision, mAP@R, reciprocal rank."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from torch import Tensor
 
 from rankbook.checks import check_lists
 from rankbook.metrics.cutoff import within_top_k
+from rankbook.metrics.ranking import clamp_through, rank_among, rank_items, worst_order
 from rankbook.metrics.reduction import reduce_lists
+from rankbook.precision import full_precision
 from rankbook.ranks.exact import exact_ranks
 from rankbook.types import RankFn, Reduction
 
 
+@full_precision
 def average_precision(
     scores: Tensor, relevance: Tensor, *, rank_fn: RankFn = exact_ranks, where: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -31,56 +34,20 @@ def average_precision(
     >>> rb.average_precision(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1, 0, 1]))
     tensor(0.8333)
     """
-    scores, relevance, where = check_lists(scores, relevance, where)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
-    precision = _rank_among(positive, scores, rank_fn) / rank_fn(scores, positive, where=where)
+    precision = clamp_through(rank_among(rank_fn, scores, positive) / rank_items(rank_fn, scores, positive, where), 0, 1)
     values = torch.where(positive, precision, 0.0).sum(-1) / positive.sum(-1).clamp(min=1)
     return reduce_lists(values, positive.any(-1), reduction)
 
 
-def hierarchical_ap(
-    scores: Tensor, relevance: Tensor, *, rank_fn: RankFn = exact_ranks, where: Tensor | None = None, reduction: Reduction = "mean"
-) -> Tensor:
-    r"""H-AP: average precision for graded relevance. A near miss counts for what it shares.
-
-    .. math::
-        \mathcal{H}\text{-AP} = \frac{1}{\sum_{k \in P} \mathrm{rel}(k)} \sum_{k \in P} \frac{\mathcal{H}\text{-rank}(k)}{\mathrm{rank}(k)},
-        \qquad
-        \mathcal{H}\text{-rank}(k) = \mathrm{rel}(k) + \sum_{j \in P,\, j \text{ above } k} \min(\mathrm{rel}(k), \mathrm{rel}(j))
-
-    The minimum is a sum over relevance levels, so :math:`\mathcal{H}\text{-rank}` is a weighted sum of ranks among the items
-    that reach each level: any ranker serves. On binary relevance it is `average_precision`.
-
-    Args:
-        scores, relevance, where: ``[..., n]``; relevance is 0 for an irrelevant item and grows with what it shares.
-        rank_fn: any ranker; it is called once, and once for each distinct level of relevance.
-        reduction: see `reduce_lists`.
-
-    Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); formula from their code.
-
-    >>> rb.hierarchical_ap(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1.0, 0.0, 0.5]))
-    tensor(0.8889)
-    """
-    scores, relevance, where = check_lists(scores, relevance, where)
-    positive = relevance > 0
-    hierarchical_rank, reached = torch.zeros_like(scores), torch.zeros_like(scores[..., :1])
-    while (above := relevance > reached).any():
-        level = torch.where(above, relevance, torch.inf).amin(-1, keepdim=True)  # the next distinct relevance of each list
-        level = torch.where(level.isinf(), reached, level)
-        hierarchical_rank = hierarchical_rank + (level - reached) * torch.where(above, _rank_among(above, scores, rank_fn), 0.0)
-        reached = level
-    share = torch.where(positive, hierarchical_rank, 0.0) / rank_fn(scores, relevance, where=where)
-    total = relevance.sum(-1)
-    values = share.sum(-1) / torch.where(total > 0, total, 1.0)
-    return reduce_lists(values, positive.any(-1), reduction)
-
-
+@full_precision
 def map_at_r(
     scores: Tensor,
     relevance: Tensor,
     *,
     tau_rank: float | None = None,
-    rank_fn: RankFn = exact_ranks,
+    rank_fn: RankFn = worst_order,
     where: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
@@ -94,17 +61,18 @@ def map_at_r(
     >>> rb.map_at_r(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([1, 0, 1]))
     tensor(0.5000)
     """
-    scores, relevance, where = check_lists(scores, relevance, where)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
     count = positive.sum(-1, keepdim=True)
-    ranks = rank_fn(scores, positive, where=where)
-    precision = _rank_among(positive, scores, rank_fn) / ranks * within_top_k(ranks, count, tau_rank)
+    ranks = rank_items(rank_fn, scores, positive, where)
+    precision = clamp_through(rank_among(rank_fn, scores, positive) / ranks, 0, 1) * within_top_k(ranks, count, tau_rank)
     values = torch.where(positive, precision, 0.0).sum(-1) / count.squeeze(-1).clamp(min=1)
     return reduce_lists(values, positive.any(-1), reduction)
 
 
+@full_precision
 def reciprocal_rank(
-    scores: Tensor, relevance: Tensor, *, rank_fn: RankFn = exact_ranks, where: Tensor | None = None, reduction: Reduction = "mean"
+    scores: Tensor, relevance: Tensor, *, rank_fn: RankFn = worst_order, where: Tensor | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     r"""One over the rank of the best positive; its mean over queries is the MRR.
 
@@ -115,13 +83,8 @@ def reciprocal_rank(
     >>> rb.reciprocal_rank(torch.tensor([0.9, 0.8, 0.7]), torch.tensor([0, 1, 1]))
     tensor(0.5000)
     """
-    scores, relevance, where = check_lists(scores, relevance, where)
+    scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
-    ranks = rank_fn(scores, positive, where=where)
+    ranks = rank_items(rank_fn, scores, positive, where)
     values = torch.where(positive, 1 / ranks, 0.0).amax(-1)
-    return reduce_lists(values, positive.any(-1), reduction)
-
-
-def _rank_among(subset: Tensor, scores: Tensor, rank_fn: RankFn) -> Tensor:
-    """Ranks among the items of ``subset``, which count as equally relevant."""
-    return rank_fn(scores, subset, where=subset)
+    return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rankbook.checks import reads_values
 from rankbook.types import Reduction
 
 
@@ -25,12 +26,12 @@ def reduce_lists(values: Tensor, defined: Tensor, reduction: Reduction) -> Tenso
     """
     if callable(reduction):
         return reduction(values, defined)
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+        raise ValueError(f'reduction must be "mean", "sum", "none" or a callable (values, defined), got {reduction!r}')
     values = torch.where(defined, values, 0.0)
     if reduction == "none":
         return values
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'reduction must be "mean", "sum", "none" or a callable (values, defined), got {reduction!r}')
-    if not defined.any():
+    if reads_values(defined) and not defined.any():
         raise ValueError(
             "relevance has no positive in any list (or, for a correlation, each list of scores or target is constant), "
             "so there is nothing to average; drop such lists or use reduction='none'"

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_scores
+from rankbook.checks import check_choice, check_relevance, check_scores, reads_values
+from rankbook.precision import full_precision
 
 
+@full_precision
 def exact_ranks(
-    scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None, ties: Literal["max", "average", "min"] = "max"
+    scores: Tensor,
+    relevance: Tensor | None = None,
+    *,
+    where: Tensor | None = None,
+    ties: Literal["max", "average", "min", "worst"] = "max",
 ) -> Tensor:
     r"""The true descending ranks, from 1. They have no gradient.
 
@@ -19,10 +26,13 @@ def exact_ranks(
 
     Args:
         scores: ``[..., n]``, any real scale.
-        relevance: not used; every ranker takes it, so that one call fits all.
+        relevance: ``[..., n]``, any grades; used, and needed, by ``ties="worst"`` only. Every ranker takes it, so that one call fits all.
         where: ``[..., n]`` mask of the items that are in the list. Absent items get the rank *number of present items + 1*.
-        ties: the rank that tied items share: ``"max"`` the last of their places (constant scores earn the worst average
-            precision, as in scikit-learn), ``"min"`` the first, ``"average"`` the middle (as in scipy's ``rankdata``).
+        ties: which rank tied items get. They share ``"max"`` the last of their places (constant scores then earn the share of
+            positives as average precision, as in scikit-learn), ``"min"`` the first, or ``"average"`` the middle (as in scipy's
+            ``rankdata``). ``"worst"`` shares nothing: it is a total order, within a tie the less relevant item first, equally
+            relevant items in the order of the input. The ranks are then a permutation of 1..n, the one of all orders of the tied
+            items that a metric likes least; the metrics measure with it.
 
     Returns:
         Ranks ``[..., n]`` in the dtype of the scores (float32 for half precision), without a gradient:
@@ -31,19 +41,62 @@ def exact_ranks(
     Cost: :math:`O(n \log n)` time, :math:`O(n)` memory for each list.
 
     Raises:
-        ValueError: NaN or inf in the scores, an empty list, an unknown ``ties``.
+        ValueError: NaN or inf in the scores, an empty list, an unknown ``ties``, ``ties="worst"`` without relevance.
 
     >>> rb.exact_ranks(torch.tensor([0.2, 0.9, 0.5]))
     tensor([3., 1., 2.])
     >>> rb.exact_ranks(torch.tensor([0.5, 0.5, 0.1]), ties="average")
     tensor([1.5000, 1.5000, 3.0000])
+    >>> rb.exact_ranks(torch.tensor([0.5, 0.5, 0.1]), torch.tensor([1, 0, 0]), ties="worst")
+    tensor([2., 1., 3.])
     """
+    check_choice("ties", ties, ("max", "average", "min", "worst"))
     scores, where = check_scores(scores, where)
-    if ties not in ("max", "average", "min"):
-        raise ValueError(f'ties must be "max", "average" or "min", got {ties!r}')
-    scores = scores.detach().contiguous()  # searchsorted warns about strides
+    scores = scores.detach()
+    if ties != "worst":
+        relevance = None
+    else:
+        if relevance is None:
+            raise ValueError(
+                'relevance must be given for ties="worst", which puts the less relevant of two tied items first; '
+                'pass a tensor in the shape of scores, or take ties="max"'
+            )
+        relevance = check_relevance(relevance, scores, where, exact=True).detach()
     if where is not None:
         scores = scores.masked_fill(~where, -torch.inf)  # behind every finite score: counts of higher scores do not see it
+    if scores.device.type == "cpu" and reads_values(scores, relevance):
+        ranks = torch.from_numpy(_sorted_by_numpy(scores.numpy(), None if relevance is None else relevance.numpy(), ties))
+    else:
+        ranks = _places(scores, relevance) if ties == "worst" else _counts(scores, ties)
+    return put_absent_last(ranks, where)
+
+
+def _sorted_by_numpy(scores: np.ndarray, relevance: np.ndarray | None, ties: str) -> np.ndarray:
+    """The ranks of finite scores or -inf, on the host: its sort uses vector instructions, and only lists with a tie pay for it."""
+    order = np.argsort(-scores, axis=-1)
+    in_order = np.take_along_axis(scores, order, axis=-1)
+    same = (in_order[..., 1:] == in_order[..., :-1]) & np.isfinite(in_order[..., 1:])  # absent items are all infinite
+    tied = same.any(-1)
+    ranks, places = np.empty_like(scores), np.arange(1, scores.shape[-1] + 1, dtype=scores.dtype)
+    np.put_along_axis(ranks, order, places, axis=-1)
+    if not tied.any():
+        return ranks
+    if ties == "worst":
+        ranks[tied] = _places(torch.from_numpy(scores[tied]), torch.from_numpy(relevance[tied])).numpy()
+        return ranks
+    edge = np.zeros((*same[tied].shape[:-1], 1), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.concatenate([edge, same[tied]], -1), 1, places), axis=-1)
+    last = np.minimum.accumulate(np.where(np.concatenate([same[tied], edge], -1), len(places), places)[..., ::-1], axis=-1)[..., ::-1]
+    ranks_of_ties = {"max": last, "min": first, "average": (first + last) / 2}[ties]
+    among_tied = np.empty_like(scores[tied])
+    np.put_along_axis(among_tied, order[tied], ranks_of_ties.astype(scores.dtype), axis=-1)
+    ranks[tied] = among_tied
+    return ranks
+
+
+def _counts(scores: Tensor, ties: str) -> Tensor:
+    """How many scores stand at or above each (max), how many above (min, plus one), or the mean of both."""
+    scores = scores.contiguous()  # searchsorted warns about strides
     ascending = scores.sort(dim=-1).values
     n = scores.shape[-1]
     ranks = 0.0
@@ -51,9 +104,24 @@ def exact_ranks(
         ranks = ranks + (n - torch.searchsorted(ascending, scores)).to(scores.dtype)
     if ties != "max":
         ranks = ranks + (n + 1 - torch.searchsorted(ascending, scores, right=True)).to(scores.dtype)
-    if ties == "average":
-        ranks = ranks / 2
-    return put_absent_last(ranks, where)
+    return ranks / 2 if ties == "average" else ranks
+
+
+def _places(scores: Tensor, relevance: Tensor) -> Tensor:
+    """The place of each item by score, then from the least relevant up, then as it came: a permutation of 1..n."""
+    least_first = relevance.argsort(dim=-1, stable=True)
+    order = least_first.gather(-1, scores.gather(-1, least_first).argsort(dim=-1, descending=True, stable=True))
+    places = torch.arange(1, scores.shape[-1] + 1, dtype=scores.dtype, device=scores.device)
+    return torch.zeros_like(scores).scatter(-1, order, places.expand_as(scores))
+
+
+def same_order(values: Tensor, scores: Tensor) -> Tensor:
+    """Numbers from 0 to n - 1 in the order of ``values`` ``[..., n]``, ties kept, in the dtype of ``scores``.
+
+    For those who only compare: a cast to float32 would tie whole numbers beyond 2^24, seconds for example.
+    """
+    values = values.detach().contiguous()
+    return torch.searchsorted(values.sort(dim=-1).values, values).to(scores.dtype)
 
 
 def put_absent_last(ranks: Tensor, where: Tensor | None) -> Tensor:

@@ -32,7 +32,7 @@ BAD = {
         r"scores\[1, 2\] is nan",
     ),
     "integer scores": (torch.ones(2, 4, dtype=torch.int64), RELEVANCE, {}, TypeError, r"scores must be floating point, got torch.int64"),
-    "complex scores": (SCORES.to(torch.complex64), RELEVANCE, {}, TypeError, "scores must be floating point"),
+    "complex scores": (SCORES.to(torch.complex64), RELEVANCE, {}, TypeError, r"scores must be real .*got torch.complex64; try scores.real"),
     "a list of floats": (SCORES.tolist(), RELEVANCE, {}, TypeError, r"scores must be a torch.Tensor, got list"),
     "no item": (torch.rand(2, 0), torch.rand(2, 0), {}, ValueError, r"scores must have shape .* at least one item, got \(2, 0\)"),
     "no axis": (torch.tensor(1.0), torch.tensor(1.0), {}, ValueError, r"scores must have shape"),
@@ -90,9 +90,7 @@ def test_bad_k(metric, k):
         metric(SCORES, RELEVANCE, k=k)
 
 
-@pytest.mark.parametrize(
-    "metric", [*(partial(m, k=2) for m in (rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg)), rb.map_at_r]
-)
+@pytest.mark.parametrize("metric", [*(partial(m, k=2) for m in (rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg)), rb.map_at_r])
 @pytest.mark.parametrize("tau_rank", [0, -1.0, torch.nan, torch.inf])
 def test_bad_tau_rank(metric, tau_rank):
     with pytest.raises(ValueError, match="tau_rank must be a finite number above 0, got"):

@@ -71,11 +71,15 @@ def test_a_short_list_holds_no_more_than_k():
     assert rb.recall_at_k(scores, relevance, k=2, rank_fn=first).item() == 1
 
 
-def test_constant_scores_earn_the_worst_ap():
+def test_constant_scores():
+    """AP is the share of positives, as in scikit-learn; the others are worth the worst order, the two positives on places 7 and 8."""
     scores, relevance = torch.full((8,), 0.5), torch.tensor([1, 1, 0, 0, 0, 0, 0, 0])
     assert rb.average_precision(scores, relevance).item() == pytest.approx(2 / 8)
-    assert rb.reciprocal_rank(scores, relevance).item() == pytest.approx(1 / 8)
-    assert rb.hit_at_k(scores, relevance, k=7).item() == 0
+    assert rb.reciprocal_rank(scores, relevance).item() == pytest.approx(1 / 7)
+    assert rb.hit_at_k(scores, relevance, k=6).item() == 0
+    assert rb.hit_at_k(scores, relevance, k=7).item() == 1
+    assert rb.recall_at_k(scores, relevance, k=7).item() == 1 / 2
+    assert rb.ndcg(scores, relevance).item() == pytest.approx((1 / log2(8) + 1 / log2(9)) / (1 / log2(2) + 1 / log2(3)))
 
 
 def test_breaking_a_tie_between_positives_may_lower_ap():
