@@ -8,12 +8,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rankbook.checks import check_lists, check_relevance, check_scores
-from rankbook.ranks import exact_ranks
+from rankbook.checks import check_callable, check_lists, check_number, check_relevance, check_scores, reads_values, warn
+from rankbook.metrics.ranking import check_ranks
+from rankbook.precision import full_precision
+from rankbook.ranks.exact import exact_ranks, same_order
 from rankbook.types import RankFn
 
 
-class SpearmanLoss(nn.Module):
+class _LossOfRanks(nn.Module):
+    """A loss that owns its ranker: a learned sorter moves, saves and trains with it."""
+
+    def __init__(self, ranker: RankFn):
+        super().__init__()
+        self.ranker = check_callable("ranker", ranker)
+
+    def rank(self, scores: Tensor, *relevance: Tensor) -> Tensor:
+        return check_ranks("ranker", self.ranker(scores, *relevance), scores, None)
+
+
+class SpearmanLoss(_LossOfRanks):
     r"""Mean squared difference between the ranks of the scores and the ranks of a target.
 
     .. math:: \mathcal{L} = \frac{1}{n} \sum_i \Big(\frac{r_i(s) - r_i(t)}{n}\Big)^2
@@ -23,7 +36,7 @@ class SpearmanLoss(nn.Module):
     Args:
         ranker: any ranker; a module is registered, so that it moves and saves with the loss.
 
-    Call with ``(scores[..., n], target[..., n])``; tied targets share the middle rank.
+    Call with ``(scores[..., n], target[..., n])``, at least two items a list; tied targets share the middle rank.
 
     Source: SoDeep (CVPR 2019, eq. 4), with the mean of its code in the place of the sum.
 
@@ -31,18 +44,15 @@ class SpearmanLoss(nn.Module):
     tensor(0.0741)
     """
 
-    def __init__(self, ranker: RankFn):
-        super().__init__()
-        self.ranker = ranker
-
+    @full_precision
     def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-        scores, _ = check_scores(scores)
-        target = check_relevance(target, scores, None, name="target")
-        difference = self.ranker(scores) - exact_ranks(target, ties="average")
+        scores = _check_order(check_scores(scores)[0])
+        target = same_order(check_relevance(target, scores, None, name="target", exact=True), scores)
+        difference = self.rank(scores) - exact_ranks(target, ties="average")
         return (difference / scores.shape[-1]).square().mean()
 
 
-class MeanRankLoss(nn.Module):
+class MeanRankLoss(_LossOfRanks):
     r"""The sum of the positives' ranks: what SoDeep trains in the place of mAP.
 
     .. math:: \mathcal{L} = \frac{1}{C} \sum_{c} \sum_{i \in P_c} \frac{r_i(s_c)}{n}
@@ -53,8 +63,8 @@ class MeanRankLoss(nn.Module):
     Args:
         ranker: any ranker.
 
-    Call with ``(scores[..., n], relevance[..., n])``, one list a class; the sums are averaged over the lists that have a
-    positive. A perfect ranking gives :math:`P (P + 1) / (2 n)`, not 0.
+    Call with ``(scores[..., n], relevance[..., n])``, one list a class, at least two items a list; the sums are averaged over
+    the lists that have a positive (none: 0 with zero gradient and a warning). A perfect ranking gives :math:`P (P + 1) / (2 n)`, not 0.
 
     Source: SoDeep (CVPR 2019, eq. 7); the average over lists is ours.
 
@@ -62,18 +72,19 @@ class MeanRankLoss(nn.Module):
     tensor(1.2500)
     """
 
-    def __init__(self, ranker: RankFn):
-        super().__init__()
-        self.ranker = ranker
-
+    @full_precision
     def forward(self, scores: Tensor, relevance: Tensor) -> Tensor:
-        scores, relevance, _ = check_lists(scores, relevance, None)
+        _check_order(check_scores(scores)[0])
+        scores, relevance, _ = check_lists(scores, relevance, None, exact=True)
         positive = relevance > 0
-        sums = torch.where(positive, self.ranker(scores, positive), 0.0).sum(-1) / scores.shape[-1]
-        return sums.sum() / positive.any(-1).sum().clamp(min=1)
+        sums = torch.where(positive, self.rank(scores, positive), 0.0).sum(-1) / scores.shape[-1]
+        count = positive.any(-1).sum()
+        if reads_values(count) and count == 0:
+            warn("relevance has no positive in any list: the loss is 0 and teaches nothing")
+        return sums.sum() / count.clamp(min=1)
 
 
-class HardNegativeRankLoss(nn.Module):
+class HardNegativeRankLoss(_LossOfRanks):
     r"""A triplet loss on ranks for matching pairs, such as images and their captions, in both directions.
 
     .. math:: \mathcal{L} = \frac{1}{2B} \sum_i \Big( \max_{c \ne i} \big[\alpha + \tfrac{r_{ii} - r_{ic}}{B}\big]_+
@@ -95,9 +106,10 @@ class HardNegativeRankLoss(nn.Module):
     """
 
     def __init__(self, ranker: RankFn, margin: float):
-        super().__init__()
-        self.ranker, self.margin = ranker, float(margin)
+        super().__init__(ranker)
+        self.margin = check_number("margin", margin)
 
+    @full_precision
     def forward(self, scores: Tensor) -> Tensor:
         scores, _ = check_scores(scores)
         if scores.dim() != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
@@ -106,9 +118,22 @@ class HardNegativeRankLoss(nn.Module):
 
     def _one_way(self, scores: Tensor) -> Tensor:
         pair = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-        ranks = self.ranker(scores, pair) / len(scores)
+        ranks = self.rank(scores, pair) / len(scores)
         hardest = ranks.masked_fill(pair, torch.inf).amin(-1)  # the wrong item that ranks best
         return (self.margin + ranks.diagonal() - hardest).relu().mean()
 
     def extra_repr(self) -> str:
         return f"margin={self.margin}"
+
+
+def _check_order(scores: Tensor) -> Tensor:
+    """Return the scores if their lists have an order: one item has none, and its loss no gradient."""
+    if scores.shape[-1] == 1:
+        way_out = (
+            f"a batch in columns {tuple(scores.shape)}, as a Linear(d, 1) gives, is one list of {scores.shape[-2]} items after "
+            "scores.squeeze(-1)"
+            if scores.dim() > 1
+            else "hand over all items of the list at once"
+        )
+        raise ValueError(f"scores must have lists [..., n] of at least two items, got shape {tuple(scores.shape)}; {way_out}")
+    return scores

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_relevance, check_scores
-from rankbook.metrics.ranking import clamp_through, rank_items
+from rankbook.checks import check_callable, check_relevance, check_scores
+from rankbook.metrics.ranking import check_ranks, clamp_through
 from rankbook.metrics.reduction import reduce_lists
 from rankbook.precision import full_precision
 from rankbook.ranks.exact import exact_ranks, same_order
@@ -42,7 +42,7 @@ def spearman(
     scores, where = check_scores(scores, where)
     target = same_order(check_relevance(target, scores, where, name="target", exact=True), scores)
     present = torch.ones_like(scores) if where is None else where.to(scores.dtype)
-    ours = _centered(rank_items(rank_fn, scores, None, where), present)
+    ours = _centered(check_ranks("rank_fn", check_callable("rank_fn", rank_fn)(scores, where=where), scores, where), present)
     theirs = _centered(exact_ranks(target, where=where, ties="average"), present)
     spread, their_spread = ours.square().sum(-1), theirs.square().sum(-1)
     # constants are told from the input: the centered ranks of a long constant list are rounding errors, not zeros

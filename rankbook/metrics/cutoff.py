@@ -195,7 +195,7 @@ def _gains(relevance: Tensor, dtype: torch.dtype) -> Tensor:
     below, grade, most = (x.to(wide) for x in (relevance - largest, relevance, largest))
     tiny = torch.exp2(below) * -torch.expm1(-math.log(2) * grade)  # 2^(rel - m) (1 - 2^-rel) does not cancel
     gain = torch.where(grade < 1, tiny, torch.exp2(below) - torch.exp2(-most))
-    unit = torch.where((0 < most) & (most < 1), -torch.expm1(-math.log(2) * most), 1.0)
+    unit = torch.where((most > 0) & (most < 1), -torch.expm1(-math.log(2) * most), 1.0)
     return (gain / unit).to(dtype)
 
 

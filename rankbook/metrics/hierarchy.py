@@ -57,9 +57,9 @@ def hierarchical_ap(
     positive = relevance > 0
     grades = _shares_of_largest(relevance.detach(), scores.dtype)
     ranks = rank_items(rank_fn, scores, relevance, where)
-    precision = _hierarchical_ranks(rank_fn, scores, grades, ranks, where) / ranks  # the grade, times a precision
+    gained = _hierarchical_ranks(rank_fn, scores, grades, ranks, where) / ranks
     total = grades.sum(-1)
-    values = torch.where(positive, clamp_through(precision, 0, grades), 0.0).sum(-1) / torch.where(total > 0, total, 1.0)
+    values = torch.where(positive, gained, 0.0).sum(-1) / torch.where(total > 0, total, 1.0)
     return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)
 
 

@@ -36,9 +36,9 @@ def average_precision(
     """
     scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
-    precision = clamp_through(rank_among(rank_fn, scores, positive) / rank_items(rank_fn, scores, positive, where), 0, 1)
+    precision = rank_among(rank_fn, scores, positive) / rank_items(rank_fn, scores, positive, where)
     values = torch.where(positive, precision, 0.0).sum(-1) / positive.sum(-1).clamp(min=1)
-    return reduce_lists(values, positive.any(-1), reduction)
+    return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)
 
 
 @full_precision
@@ -65,9 +65,9 @@ def map_at_r(
     positive = relevance > 0
     count = positive.sum(-1, keepdim=True)
     ranks = rank_items(rank_fn, scores, positive, where)
-    precision = clamp_through(rank_among(rank_fn, scores, positive) / ranks, 0, 1) * within_top_k(ranks, count, tau_rank)
+    precision = rank_among(rank_fn, scores, positive) / ranks * within_top_k(ranks, count, tau_rank)
     values = torch.where(positive, precision, 0.0).sum(-1) / count.squeeze(-1).clamp(min=1)
-    return reduce_lists(values, positive.any(-1), reduction)
+    return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)
 
 
 @full_precision

@@ -18,23 +18,26 @@ _BEST_RANK = 0.5
 
 
 def rank_items(rank_fn: RankFn, scores: Tensor, relevance: Tensor | None, where: Tensor | None) -> Tensor:
-    """Ranks ``[..., n]`` in the dtype of the scores, at least 1/2 (see `clamp_through`), and 1 for items outside ``where``.
-
-    Raises: TypeError if ``rank_fn`` is no function or returns no tensor; ValueError if a shape differs or a rank is not finite.
-    """
+    """Ranks ``[..., n]`` for a formula that divides by them: checked (see `check_ranks`) and at least 1/2 (see `clamp_through`)."""
     ranks = check_callable("rank_fn", rank_fn)(scores, relevance, where=where)
+    return clamp_through(check_ranks("rank_fn", ranks, scores, where), low=_BEST_RANK)
+
+
+def check_ranks(name: str, ranks: Tensor, scores: Tensor, where: Tensor | None) -> Tensor:
+    """Return what the ranker ``name`` said about the scores in their dtype, 1 for items outside ``where``.
+
+    Raises: TypeError if it is no tensor; ValueError if its shape is not that of the scores or a rank is not finite.
+    """
     if not isinstance(ranks, Tensor):
-        raise TypeError(f"rank_fn must return a torch.Tensor of ranks, got {type(ranks).__name__}")
+        raise TypeError(f"{name} must return a torch.Tensor of ranks, got {type(ranks).__name__}")
     if ranks.shape != scores.shape:
         raise ValueError(
-            f"rank_fn must return one rank for each score, shape {tuple(scores.shape)}, got {tuple(ranks.shape)}; "
+            f"{name} must return one rank for each score, shape {tuple(scores.shape)}, got {tuple(ranks.shape)}; "
             "write a ranker for scores [..., n], whose last axis is the list"
         )
-    check_finite("rank_fn(scores)", ranks, where)
+    check_finite(f"{name}(scores)", ranks, where)
     ranks = ranks.to(scores.dtype)
-    if where is not None:
-        ranks = ranks.masked_fill(~where, 1.0)  # whatever a ranker says there reaches neither a value nor a gradient
-    return clamp_through(ranks, low=_BEST_RANK)
+    return ranks if where is None else ranks.masked_fill(~where, 1.0)  # whatever it says there reaches no value and no gradient
 
 
 def rank_among(rank_fn: RankFn, scores: Tensor, subset: Tensor) -> Tensor:
@@ -42,12 +45,11 @@ def rank_among(rank_fn: RankFn, scores: Tensor, subset: Tensor) -> Tensor:
     return rank_items(rank_fn, scores, subset, subset)
 
 
-def clamp_through(values: Tensor, low: float, high: float | Tensor | None = None) -> Tensor:
+def clamp_through(values: Tensor, low: float, high: float | None = None) -> Tensor:
     """The values within [low, high], with the gradient of the values as they were.
 
     Soft and learned ranks may leave their range by their error, and a share would exceed 1. What is cut off here is an error of
     the estimate, not a goal that is reached: the way back stays open. Values inside keep their bits.
     """
     fixed = values.detach()
-    inside = fixed if high is None else fixed.clamp(max=high)
-    return inside.clamp(min=low) + (values - fixed)  # plus zero, whose gradient is that of the values
+    return fixed.clamp(low, high) + (values - fixed)  # plus zero, whose gradient is that of the values
