@@ -78,9 +78,9 @@ def kendall(scores: Tensor, target: Tensor, *, where: Tensor | None = None, redu
         if where is not None:
             both = where[..., i + 1 :] & where[..., i : i + 1]
             s, t = s * both, t * both
-        agree += (s * t).sum(-1).long()
-        differ_s += s.abs().sum(-1).long()
-        differ_t += t.abs().sum(-1).long()
+        agree = agree + (s * t).sum(-1).long()
+        differ_s = differ_s + s.abs().sum(-1).long()
+        differ_t = differ_t + t.abs().sum(-1).long()
     defined = (differ_s > 0) & (differ_t > 0)
     agree, differ_s, differ_t = (count.to(scores.dtype) for count in (agree, differ_s.clamp(min=1), differ_t.clamp(min=1)))
     values = agree / differ_s * (differ_s / differ_t).sqrt()  # a product of two counts would overflow

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from rankbook.checks import check_lists, reads_values
 from rankbook.metrics.ranking import clamp_through, rank_items
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.precision import full_precision
+from rankbook.precision import full_precision, once_differentiable
 from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
+from rankbook.ranks.pairs import BLOCK, leads
+from rankbook.ranks.smooth import SigmoidStep
 from rankbook.types import RankFn, Reduction
 
-#: Rankers whose rank is 1 + the sum of a step function over the items ahead, so that pairs can be weighed one by one.
-_SUMS_OF_STEPS = (sigmoid_ranks,)
-#: Rankers that count exactly among equally relevant items.
-_COUNTS = (exact_ranks, sup_ranks)
 #: Up to so many grades a call of the ranker for each is the quickest way.
 _FEW = 8
-_ELEMENTS = 1 << 18  # scores or pairs at a time: 1 MiB of float32
 
 
 @full_precision
@@ -44,9 +42,9 @@ def hierarchical_ap(
         rank_fn: any ranker.
         reduction: see `reduce_lists`.
 
-    Cost: for up to 8 distinct grades in a list, a call of the ranker for each. For more, :math:`O(n^2)` time and :math:`O(n)`
-    memory whatever the grades, with `exact_ranks`, `sup_ranks`, `sigmoid_ranks`, `laplace_ranks` and `box_ranks`; any other
-    ranker ranks a list for each distinct grade, many in one call.
+    Cost: for up to 8 distinct grades in a list, that of ranking the list once for each. For more, :math:`O(n^2)` time and
+    :math:`O(n)` memory whatever the grades with `exact_ranks`, `sup_ranks` and `sigmoid_ranks`; any other ranker ranks a list for
+    each distinct grade (for each item, where values may not be read: see `rankbook.checks`), many in one call.
 
     Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); formula from their code.
 
@@ -72,22 +70,23 @@ def _shares_of_largest(relevance: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, grades: Tensor, ranks: Tensor, where: Tensor | None) -> Tensor:
     """The weighted count ``[..., n]`` of the items above each, in the cheapest of three ways."""
-    levels = _levels(grades)
-    function, ties = _unwrapped(rank_fn)
-    if levels.shape[-1] > _FEW and function in _COUNTS:
-        exact = ranks if function is exact_ranks else exact_ranks(scores, where=where)
-        return _counted(exact.detach(), grades, {"min": 0.0, "average": 0.5}.get(ties, 1.0))
-    if levels.shape[-1] > _FEW and function in _SUMS_OF_STEPS:
-        return _by_pairs(rank_fn, scores, grades)
-    return _by_levels(rank_fn, scores, grades, levels, exact=function is exact_ranks)
+    levels, ranker = _levels(grades), _unwrapped(rank_fn)
+    if levels.shape[-1] > _FEW or not reads_values(grades):
+        if ranker is sigmoid_ranks:
+            step = SigmoidStep(inspect.signature(rank_fn).parameters["tau"].default)
+            return _WeightedCount.apply(scores, grades, step)
+        if ranker in (exact_ranks, sup_ranks):  # which counts exactly among the equally relevant
+            exact = ranks.detach() if ranker is exact_ranks else exact_ranks(scores, where=where)
+            ties = inspect.signature(rank_fn).parameters["ties"].default if ranker is exact_ranks else "max"
+            return _ExactCount.apply(exact, grades, {"min": 0.0, "average": 0.5}.get(ties, 1.0))
+    return _by_levels(rank_fn, scores, grades, levels, exact=ranker is exact_ranks)
 
 
-def _unwrapped(rank_fn: RankFn) -> tuple[RankFn, str]:
-    """The function within ``functools.partial``, and what it is told about ties."""
-    ties = "max"
+def _unwrapped(rank_fn: RankFn) -> RankFn:
+    """The function within ``functools.partial``, whose signature tells the knobs."""
     while isinstance(rank_fn, partial):
-        ties, rank_fn = rank_fn.keywords.get("ties", ties), rank_fn.func
-    return rank_fn, ties
+        rank_fn = rank_fn.func
+    return rank_fn
 
 
 def _levels(grades: Tensor) -> Tensor:
@@ -107,7 +106,7 @@ def _levels(grades: Tensor) -> Tensor:
 def _by_levels(rank_fn: RankFn, scores: Tensor, grades: Tensor, levels: Tensor, *, exact: bool) -> Tensor:
     """The sum over levels of (level - the one below) x the rank among the items that reach it; many levels in one call."""
     heights = torch.diff(levels, dim=-1, prepend=torch.zeros_like(levels[..., :1]))
-    at_once = max(1, _ELEMENTS // scores.numel())
+    at_once = max(1, BLOCK // max(1, scores.numel()))
     total = torch.zeros_like(scores)
     for level, height in zip(levels.movedim(-1, 0).split(at_once), heights.movedim(-1, 0).split(at_once), strict=True):
         reach = (grades >= level.unsqueeze(-1)) & (level > 0).unsqueeze(-1)  # [levels, ..., n]
@@ -118,49 +117,94 @@ def _by_levels(rank_fn: RankFn, scores: Tensor, grades: Tensor, levels: Tensor, 
     return total
 
 
-def _counted(ranks: Tensor, grades: Tensor, share: float) -> Tensor:
-    """From exact ranks: each item ahead counts, a tied one by ``share``; a block of pairs at a time."""
-    n = ranks.shape[-1]
-    r, g = ranks.reshape(-1, n), grades.reshape(-1, n)
-    totals = torch.empty_like(g)
-    for lists, rows in _blocks(*r.shape):
-        place, grade = r[lists, rows].unsqueeze(-1), g[lists, rows].unsqueeze(-1)
-        least = torch.minimum(g[lists].unsqueeze(-2), grade)
-        ahead = torch.empty_like(least)  # as numbers: booleans are summed several times slower
-        torch.le(r[lists].unsqueeze(-2), place, out=ahead)
-        if share < 1:  # then an item has not counted itself in full
-            ahead.sub_(torch.eq(r[lists].unsqueeze(-2), place, out=torch.empty_like(least)), alpha=1 - share)
-        totals[lists, rows] = ahead.mul_(least).sum(-1) + (1 - share) * grade.squeeze(-1)
-    return totals.view(ranks.shape)
+class _ExactCount(torch.autograd.Function):
+    """From exact ranks: each item ahead counts its grade or that of the item behind, a tied one a ``share`` of it."""
+
+    @staticmethod
+    def forward(ranks: Tensor, grades: Tensor, share: float) -> Tensor:
+        r, g = (x.reshape(-1, x.shape[-1]) for x in (-ranks, grades))
+        counts = torch.empty_like(g)
+        for lists, rows, lead in leads(r, r):
+            ahead = torch.ge(lead, 0, out=torch.empty_like(lead))  # not boolean: floats are multiplied and summed faster
+            if share < 1:
+                ahead.mul_(share).add_(torch.gt(lead, 0, out=lead), alpha=1 - share)
+            # an item is tied with itself
+            counts[lists, rows] = ahead.mul_(_least(g, lists, rows)).sum(-1) + (1 - share) * g[lists, rows]
+        return counts.view(ranks.shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        return None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
+        return _ExactCount.apply(*_in_front(info, in_dims, inputs)), 0
 
 
-def _by_pairs(rank_fn: RankFn, scores: Tensor, grades: Tensor) -> Tensor:
-    """Each pair is a list of two items: the rank of the first, less 1, is the step of the other's lead."""
-    n = scores.shape[-1]
-    s, g = scores.reshape(-1, n), grades.reshape(-1, n)
+class _WeightedCount(torch.autograd.Function):
+    """Each item counts the others by an even step of their lead, weighed by the lower of the two grades; itself by its grade."""
 
-    def block(s: Tensor, g: Tensor, lists: slice, rows: slice) -> Tensor:
-        behind, ahead = torch.broadcast_tensors(s[lists, rows].unsqueeze(-1), s[lists].unsqueeze(-2))
-        step = rank_fn(torch.stack([behind, ahead], -1), None, where=None)[..., 0] - 1  # [lists, rows, n]
-        least = torch.minimum(g[lists].unsqueeze(-2), g[lists, rows].unsqueeze(-1))
-        itself = torch.arange(n, device=s.device)[rows].unsqueeze(-1) == torch.arange(n, device=s.device)
-        return g[lists, rows] + (least.masked_fill(itself, 0.0) * step).sum(-1)
+    @staticmethod
+    @full_precision
+    def forward(scores: Tensor, grades: Tensor, step: SigmoidStep) -> Tensor:
+        s, g = (x.reshape(-1, x.shape[-1]) for x in (scores, grades))
+        counts = torch.empty_like(g)
+        for lists, rows, lead in leads(s, s, step.scale):
+            weighed = step.values_(lead).mul_(_least(g, lists, rows))
+            weighed.diagonal(rows.start, -2, -1).zero_()
+            counts[lists, rows] = weighed.sum(-1) + g[lists, rows]
+        return counts.view(scores.shape)
 
-    blocks = list(_blocks(*s.shape))
-    if len(blocks) > 1 and torch.is_grad_enabled():  # the pairs of one block at a time, again in the backward pass
-        block = partial(checkpoint, block, use_reentrant=False, preserve_rng_state=False)
-    return _joined([block(s, g, lists, rows) for lists, rows in blocks], s.shape).view(scores.shape)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        scores, grades, ctx.step = inputs
+        ctx.save_for_backward(scores, grades)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        return _WeightedSlopes.apply(grad, *ctx.saved_tensors, ctx.step), None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
+        return _WeightedCount.apply(*_in_front(info, in_dims, inputs)), 0
 
 
-def _blocks(lists: int, n: int) -> list[tuple[slice, slice]]:
-    """Slices of lists and of the rows of their pairs: several whole lists while they are short, some rows of a long one."""
-    together = min(lists, max(1, _ELEMENTS // n**2))
-    rows = n if together > 1 else min(n, max(1, _ELEMENTS // n))
-    return [(slice(a, a + together), slice(k, k + rows)) for a in range(0, lists, together) for k in range(0, n, rows)]
+class _WeightedSlopes(torch.autograd.Function):
+    """The gradient of `_WeightedCount`. Slopes and weights are symmetric, so one more pass over the rows gives all of it."""
+
+    @staticmethod
+    @full_precision
+    def forward(grad: Tensor, scores: Tensor, grades: Tensor, step: SigmoidStep) -> Tensor:
+        pull, s, g = (x.reshape(-1, x.shape[-1]) for x in (grad, scores, grades))
+        result = torch.empty_like(s)
+        for lists, rows, lead in leads(s, s, step.scale):
+            slopes = step.slopes_(lead).mul_(_least(g, lists, rows))
+            slopes.diagonal(rows.start, -2, -1).zero_()
+            result[lists, rows] = slopes.matmul(pull[lists].unsqueeze(-1)).squeeze(-1) - slopes.sum(-1) * pull[lists, rows]
+        return result.mul_(step.scale).view(scores.shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
+        return _WeightedSlopes.apply(*_in_front(info, in_dims, inputs)), 0
 
 
-def _joined(parts: list[Tensor], shape: torch.Size) -> Tensor:
-    """Blocks [lists, rows] in the order of `_blocks`, as one tensor of that shape."""
-    if not parts:
-        return torch.zeros(shape)
-    return torch.cat([part.reshape(-1) for part in parts])
+def _least(grades: Tensor, lists: slice, rows: slice) -> Tensor:
+    """The lower grade of each pair of a block [lists, rows, n]."""
+    return torch.minimum(grades[lists].unsqueeze(-2), grades[lists, rows].unsqueeze(-1))
+
+
+def _in_front(info: Any, in_dims: tuple, inputs: tuple) -> list:
+    """The inputs with the axis of ``torch.func.vmap`` as their first one: one more axis of lists."""
+    return [
+        x if not isinstance(x, Tensor) else x.expand(info.batch_size, *x.shape) if axis is None else x.movedim(axis, 0)
+        for x, axis in zip(inputs, in_dims, strict=True)
+    ]

@@ -11,6 +11,7 @@ import oracles
 import rankbook as rb
 from metrics.cases import lists
 from rankbook.metrics import hierarchy
+from rankbook.ranks import pairs
 
 STEPS = {
     "exact": (rb.exact_ranks, oracles.at_or_above),
@@ -82,7 +83,8 @@ def test_blocks_of_any_size_agree(name, elements, monkeypatch):
         return value.detach(), torch.autograd.grad(value, scores)[0] if value.requires_grad else None
 
     whole = value_and_gradient()
-    monkeypatch.setattr(hierarchy, "_ELEMENTS", elements)
+    monkeypatch.setattr(hierarchy, "BLOCK", elements)
+    monkeypatch.setattr(pairs, "BLOCK", elements)
     torch.testing.assert_close(value_and_gradient(), whole, rtol=0, atol=1e-12)
 
 
