@@ -178,10 +178,15 @@ def test_a_metric_of_your_own():
     assert loss(torch.tensor([0.1, 0.2, 0.3]), torch.ones(3)).item() == pytest.approx(1 - 1 / 3)
 
 
-@pytest.mark.parametrize("reduction", ["median", None, 3])
-def test_unknown_reduction(reduction):
-    with pytest.raises(ValueError, match=r'reduction must be "mean", "sum" or "none", got'):
-        rb.as_loss(rb.average_precision, SMOOTH, reduction=reduction)
+@pytest.mark.parametrize("kind", [rb.as_loss, rb.RankLoss], ids=["as_loss", "RankLoss"])
+def test_bad_arguments_are_refused_when_constructed(kind):
+    for reduction in ("median", None, 3, torch.tensor(1)):
+        with pytest.raises(ValueError, match=r'reduction must be "mean", "sum" or "none", got'):
+            kind(rb.average_precision, SMOOTH, reduction=reduction)
+    with pytest.raises(TypeError, match="metric must be callable"):
+        kind("ndcg", SMOOTH)
+    with pytest.raises(TypeError, match=r"rank_fn must be callable, such as partial\(rb.sigmoid_ranks, tau=0.1\), got 0.1"):
+        kind(rb.ndcg, 0.1)
 
 
 def test_kendall_cannot_train():

@@ -1,5 +1,7 @@
 """The conventions that all metrics share: masks, batches, lists without a positive, reductions, dtypes, errors."""
 
+import math
+from fractions import Fraction
 from functools import partial
 
 import pytest
@@ -13,6 +15,12 @@ every_metric = pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
 every_call = pytest.mark.parametrize(
     "call", [case.metric for case in METRICS] + list(CORRELATIONS.values()), ids=[case.name for case in METRICS] + list(CORRELATIONS)
 )
+
+
+def test_every_public_metric_is_in_the_contract():
+    """Or it would be held to nothing: a new metric joins METRICS or CORRELATIONS of cases.py."""
+    inner = [getattr(call, "func", call) for call in [case.metric for case in METRICS] + list(CORRELATIONS.values())]
+    assert {f.__name__ for f in inner} == set(rb.metrics.__all__) - {"reduce_lists", "within_top_k"}
 
 
 @every_call
@@ -134,6 +142,53 @@ def test_dtypes(call):
         torch.testing.assert_close(call(scores, relevance.to(dtype)), call(scores, relevance))
     binary = relevance > 0
     torch.testing.assert_close(call(scores, binary), call(scores, binary.double()))
+
+
+@pytest.mark.parametrize("correlation", CORRELATIONS.values(), ids=CORRELATIONS)
+@pytest.mark.parametrize("target", [[-(2**63), 0, 2**63 - 1], [5e-324, 1e-323, 1.5e-323], [-1.7e308, 0, 1.7e308]], ids=str)
+def test_any_target_has_an_order(correlation, target):
+    """Differences of these overflow or vanish."""
+    target = torch.tensor(target, dtype=torch.float64 if isinstance(target[2], float) else torch.int64)
+    for scores in (torch.tensor([0.1, 0.2, 0.3]), torch.tensor([-3e38, 0.0, 3e38])):
+        assert correlation(scores, target) == pytest.approx(1, abs=1e-6)
+        assert correlation(scores, target, where=torch.tensor([True, False, True])) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("grades", [[3, 285, 0, 284], [1000, 1, 0, 999], [31, 30, 0, 1], [2**62, 2**62 - 1, 0, 5], [0.25, 0.5, 0.0, 1e-9]])
+@pytest.mark.parametrize("scores", [torch.float32, torch.float64], ids=str)
+def test_ndcg_of_any_grade(grades, scores):
+    """By hand, with exact gains: 2^rel - 1 overflows float32 at 128 and float64 at 1024."""
+    most = max(grades)
+    if most > 1:
+        gains = [float((1 - Fraction(1, 2 ** min(g, 2000))) / 2 ** min(most - g, 2000)) for g in grades]  # over 2^most
+    else:
+        gains = [math.expm1(math.log(2) * g) for g in grades]
+    dcg = sum(g / math.log2(2 + i) for i, g in enumerate(gains))
+    ideal = sum(g / math.log2(2 + i) for i, g in enumerate(sorted(gains, reverse=True)))
+    s = torch.tensor([0.9, 0.8, 0.7, 0.6], dtype=scores, requires_grad=True)
+    kind = torch.int64 if isinstance(most, int) else torch.float64
+    assert rb.ndcg(s, torch.tensor(grades, dtype=kind)).item() == pytest.approx(dcg / ideal, rel=1e-6)
+    rb.as_loss(rb.ndcg, SMOOTH)(s, torch.tensor(grades, dtype=kind)).backward()
+    assert s.grad.isfinite().all()
+    assert s.grad.any()
+
+
+def test_tiny_grades_keep_their_digits():
+    """2^rel - 1 is rel log 2 there; in float32 the difference would be 0."""
+    scores = torch.tensor([0.9, 0.8, 0.7])
+    for grade in (1e-3, 1e-9, 1e-30, 1e-40):
+        value = rb.ndcg(scores, grade * torch.tensor([1.0, 3.0, 2.0]))
+        expected = (1 + 3 / math.log2(3) + 2 / 2) / (3 + 2 / math.log2(3) + 1 / 2)
+        assert value.item() == pytest.approx(expected, rel=2e-3 if grade == 1e-3 else 1e-4)
+
+
+@pytest.mark.parametrize("case", METRICS, ids=repr)
+def test_a_positive_is_what_is_above_zero_before_any_cast(case):
+    """1e-60 is 0 in float32, the dtype of the scores."""
+    relevance = torch.tensor([0.0, 1e-60, 0.0, 2e-60], dtype=torch.float64)
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
+    assert case.metric(scores, relevance).item() == pytest.approx(case.metric(scores.double(), relevance).item(), abs=1e-6)
+    assert case.metric(scores, relevance) > 0 or case.name == "map_at_r"
 
 
 @every_call

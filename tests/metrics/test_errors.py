@@ -1,7 +1,9 @@
 """Bad input: each error names the argument and what came."""
 
+import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -83,15 +85,42 @@ def test_a_target_may_be_negative(correlation):
     torch.testing.assert_close(correlation(scores, scores - 10), torch.tensor(1.0))
 
 
-@pytest.mark.parametrize("metric", [rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg], ids=lambda m: m.__name__)
-@pytest.mark.parametrize("k", [0, -1, 2.0, True, "3"])
+WITH_K = [rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg]
+SOFT = [partial(metric, k=2) for metric in WITH_K] + [partial(rb.capped_recall, k=(1, 2)), rb.map_at_r]
+
+
+@pytest.mark.parametrize("metric", WITH_K, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("k", [0, -1, 2.0, True, "3", np.float64(2.0), torch.tensor(2), (1, 2), math.nan])
 def test_bad_k(metric, k):
     with pytest.raises(ValueError, match=r"k must be a whole number of at least 1, got"):
         metric(SCORES, RELEVANCE, k=k)
 
 
-@pytest.mark.parametrize("metric", [*(partial(m, k=2) for m in (rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg)), rb.map_at_r])
-@pytest.mark.parametrize("tau_rank", [0, -1.0, torch.nan, torch.inf])
+@pytest.mark.parametrize("k", [(0,), (1, -1), (2.0,), ("3",), "12", (True,)])
+def test_bad_member_of_k(k):
+    with pytest.raises(ValueError, match=r"k must be a whole number of at least 1, got"):
+        rb.capped_recall(SCORES, RELEVANCE, k=k)
+
+
+@pytest.mark.parametrize("k", [2, np.int64(2), None])
+def test_capped_recall_wants_a_sequence(k):
+    with pytest.raises(ValueError, match=r"k must be a sequence of whole numbers such as \(1, 2, 4\), got .*; try \("):
+        rb.capped_recall(SCORES, RELEVANCE, k=k)
+    with pytest.raises(ValueError, match="k must hold at least one whole number"):
+        rb.capped_recall(SCORES, RELEVANCE, k=())
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.int32])
+@pytest.mark.parametrize("tau_rank", [None, 0.7])
+def test_any_whole_number_is_a_k(kind, tau_rank):
+    for metric in WITH_K:
+        assert metric(SCORES, RELEVANCE, k=kind(2), tau_rank=tau_rank) == metric(SCORES, RELEVANCE, k=2, tau_rank=tau_rank)
+    values = [rb.capped_recall(SCORES, RELEVANCE, k=k, tau_rank=tau_rank) for k in ((1, 3), np.array([1, 3]), [kind(1), kind(3)])]
+    assert values[0] == values[1] == values[2]
+
+
+@pytest.mark.parametrize("metric", SOFT)
+@pytest.mark.parametrize("tau_rank", [0, -1.0, torch.nan, torch.inf, True, "1"])
 def test_bad_tau_rank(metric, tau_rank):
     with pytest.raises(ValueError, match="tau_rank must be a finite number above 0, got"):
         metric(SCORES, RELEVANCE, tau_rank=tau_rank)
@@ -100,3 +129,65 @@ def test_bad_tau_rank(metric, tau_rank):
 def test_k_has_no_default():
     with pytest.raises(TypeError, match="k"):
         rb.recall_at_k(SCORES, RELEVANCE)
+
+
+RANKED = [call for call in [case.metric for case in METRICS] + list(CORRELATIONS.values()) if call is not rb.kendall]
+every_ranked = pytest.mark.parametrize("call", RANKED, ids=[case.name for case in METRICS] + ["spearman"])
+BAD_RANKERS = {
+    "a name": ("exact", TypeError, r"rank_fn must be callable, such as partial\(rb.sigmoid_ranks, tau=0.1\), got 'exact'"),
+    "none": (None, TypeError, "rank_fn must be callable"),
+    "a list of ranks": (lambda s, r=None, *, where=None: [1.0], TypeError, "rank_fn must return a torch.Tensor of ranks, got list"),
+    "too few": (
+        lambda s, r=None, *, where=None: s[..., :1],
+        ValueError,
+        r"rank_fn must return one rank for each score, shape \(2, 4\), got \(2, 1\)",
+    ),
+    "one for all": (lambda s, r=None, *, where=None: s.sum(), ValueError, r"shape \(2, 4\), got \(\)"),
+    "nan": (
+        lambda s, r=None, *, where=None: s.sqrt().neg().log(),
+        ValueError,
+        r"rank_fn\(scores\) must be finite, but rank_fn\(scores\)\[0, 0\] is nan",
+    ),
+    "inf": (lambda s, r=None, *, where=None: s / 0, ValueError, r"rank_fn\(scores\) must be finite"),
+}
+
+
+@every_ranked
+@pytest.mark.parametrize("bad", BAD_RANKERS)
+def test_bad_rankers(call, bad):
+    rank_fn, error, message = BAD_RANKERS[bad]
+    with pytest.raises(error, match=message):
+        call(SCORES, RELEVANCE, rank_fn=rank_fn)
+
+
+@every_ranked
+def test_what_a_ranker_says_about_absent_items_does_not_matter(call):
+    scores, where = SCORES.clone().requires_grad_(), torch.tensor([True, True, False, True])
+
+    def ranker(scores, relevance=None, *, where=None):
+        ranks = partial(rb.sigmoid_ranks, tau=0.5)(scores, where=where)
+        return torch.where(torch.ones_like(scores, dtype=torch.bool) if where is None else where, ranks, torch.nan)
+
+    value = call(scores, RELEVANCE, rank_fn=ranker, where=where)
+    assert value.isfinite()
+    assert torch.autograd.grad(value, scores)[0].isfinite().all()
+
+
+@every_ranked
+def test_whole_numbers_are_ranks_too(call):
+    """Of a ranker that counts: int64 ranks, float64 ranks of float32 scores."""
+
+    def counted(dtype, scores, relevance=None, *, where=None):
+        return rb.exact_ranks(scores, where=where).to(dtype)
+
+    for dtype in (torch.int64, torch.float64):
+        value = call(SCORES, RELEVANCE, rank_fn=partial(counted, dtype))
+        assert value.dtype == torch.float32
+        assert value == call(SCORES, RELEVANCE, rank_fn=rb.exact_ranks)
+
+
+@every_call
+@pytest.mark.parametrize("reduction", ["median", None, 3, ["mean"], torch.tensor(1)])
+def test_bad_reduction(call, reduction):
+    with pytest.raises(ValueError, match=r'reduction must be "mean", "sum", "none" or a callable \(values, defined\), got'):
+        call(SCORES, RELEVANCE, reduction=reduction)

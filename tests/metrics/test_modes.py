@@ -98,7 +98,8 @@ def test_measures(name, mode):
     for kwargs in ({}, {"where": where}, {"reduction": "none"}):
         value = MEASURES[name](scores.detach(), relevance, **kwargs)
         with WITHOUT_GRADIENT[mode]():
-            assert torch.equal(MEASURES[name](scores.detach().clone(), relevance, **kwargs), value)
+            inside = MEASURES[name](scores.detach().clone(), relevance, **kwargs)
+        torch.testing.assert_close(inside, value, rtol=0, atol=1e-6)
 
 
 @every_loss
@@ -133,7 +134,9 @@ class NoSync(TorchDispatchMode):
     """A device whose values are far away: to read one is to wait for it."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        assert func.overloadpacket.__name__ not in {"_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal"}, f"{func} reads a value"
+        assert func.overloadpacket.__name__ not in {"_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal"}, (
+            f"{func} reads a value"
+        )
         return func(*args, **(kwargs or {}))
 
 
@@ -173,10 +176,25 @@ def plain_ranks(scores, relevance=None, *, where=None):
     return 0.5 + (torch.sigmoid((scores.unsqueeze(-2) - scores.unsqueeze(-1)) / 0.5) * present.unsqueeze(-2)).sum(-1)
 
 
+@every_loss
+def test_a_ranker_of_matrix_products_keeps_its_digits_under_autocast(name, monkeypatch):
+    """Which would be multiplied in bfloat16."""
+
+    def ranker(scores, relevance=None, *, where=None):
+        present = torch.ones_like(scores) if where is None else where.to(scores.dtype)
+        above = torch.sigmoid((scores.unsqueeze(-2) - scores.unsqueeze(-1)) / 0.5)
+        return 0.5 + (above @ present.unsqueeze(-1)).squeeze(-1)
+
+    monkeypatch.setitem(globals(), "SMOOTH", ranker)
+    scores, relevance = scene()
+    expected = LOSSES[name](scores.detach(), relevance)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = LOSSES[name](scores.detach(), relevance)
+    torch.testing.assert_close(value, expected, rtol=0, atol=1e-6)
+
+
 COMPOSED = {
-    **{
-        repr(case): lambda s, r, case=case, **kwargs: case.metric(s, r, rank_fn=plain_ranks, **kwargs) for case in METRICS + SOFT_CUTS
-    },
+    **{repr(case): lambda s, r, case=case, **kwargs: case.metric(s, r, rank_fn=plain_ranks, **kwargs) for case in METRICS + SOFT_CUTS},
     "spearman": lambda s, r, **kwargs: rb.spearman(s, r, rank_fn=lambda s, where=None: plain_ranks(s, where=where), **kwargs),
 }
 
@@ -206,11 +224,15 @@ def test_compiles_to_one_graph(metric):
     torch.testing.assert_close(value, metric(scores.detach(), relevance), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("call", [
-    lambda s, r: rb.as_loss(rb.ndcg, SMOOTH)(s, r),
-    lambda s, r: rb.RankLoss(rb.average_precision, SMOOTH)(s, r),
-    lambda s, r: rb.MeanRankLoss(SMOOTH)(s, r),
-], ids=["as_loss", "RankLoss", "MeanRankLoss"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s, r: rb.as_loss(rb.ndcg, SMOOTH)(s, r),
+        lambda s, r: rb.RankLoss(rb.average_precision, SMOOTH)(s, r),
+        lambda s, r: rb.MeanRankLoss(SMOOTH)(s, r),
+    ],
+    ids=["as_loss", "RankLoss", "MeanRankLoss"],
+)
 def test_a_warning_points_at_the_caller(call):
     scores = torch.rand(3, 5, requires_grad=True)
     with pytest.warns(UserWarning, match="no positive in any list") as caught:
