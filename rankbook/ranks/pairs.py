@@ -12,7 +12,7 @@ BLOCK = 1 << 18
 
 
 def leads(
-    columns: Tensor, rows: Tensor, scale: float = 1.0, *, of_pair: Callable[..., Tensor] = torch.sub
+    columns: Tensor, rows: Tensor, scale: float = 1.0, *, of_pair: Callable[..., Tensor] = torch.sub, size: int | None = None
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yield scale * (s_j - s_k) for the columns j ``[lists, n]`` and the rows k ``[lists, m]`` in blocks [lists, rows, n].
 
@@ -20,8 +20,9 @@ def leads(
     one after the other. All blocks share one buffer: it is overwritten by the next. ``of_pair`` takes the place of the difference.
     """
     n, m = columns.shape[1], rows.shape[1]
-    lists = min(max(1, BLOCK // (m * n)), len(columns))
-    height = m if lists > 1 else min(max(1, BLOCK // n), m)
+    size = size or BLOCK
+    lists = min(max(1, size // (m * n)), len(columns))
+    height = m if lists > 1 else min(max(1, size // n), m)
     buffer = torch.empty(lists, height, n, dtype=columns.dtype, device=columns.device)
     for start in range(0, len(columns), lists):
         part, part_rows = columns[start : start + lists], rows[start : start + lists]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from rankbook.checks import check_positive, check_scores
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
+from rankbook.ranks.pairs import leads
 from rankbook.ranks.spacing import mixing_cap, place_on_line, to_items
 
 
@@ -82,111 +84,103 @@ def softsort_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Te
     return put_absent_last(_softsort(scores, where, knobs=(tau,)), where)
 
 
-def _softsort_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
-    order, u = place_on_line(scores, where, tau, mixing_cap(scores.dtype))
-    line = u.reshape(-1, u.shape[-1])
-    ranks, mass = _mean_places(lambda lists, rows: _leads(line, lists, rows).abs_().neg_(), line, scores.dtype)
-    return to_items(ranks.view(u.shape), order, scores.dtype), order, u, ranks.view(u.shape), mass.view(u.shape)
+#: Entries of a matrix computed at a time: the buffers of several steps, one of them in float64, stay in the cache together.
+_ENTRIES = 1 << 16
 
 
-def _softsort_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
-    order, *saved = saved
-    line, ranks, mass = (x.reshape(-1, x.shape[-1]) for x in saved)
-    pull = grad.gather(-1, order).reshape(line.shape) / mass
-    to_scores = torch.zeros_like(pull)
+class _Rows:
+    """The rows of a relaxed permutation matrix from the sorted items on the line [lists, n], in blocks that share their buffers."""
 
-    def logits(lists: slice, rows: slice) -> Tensor:
-        return _leads(line, lists, rows).abs_().neg_()
+    def __init__(self, line: Tensor, dtype: torch.dtype):
+        self.line, self.dtype = line, dtype
+        self.places = torch.arange(1, line.shape[1] + 1, dtype=line.dtype, device=line.device)
 
-    for lists, rows, to_logits in _to_logits(logits, pull, ranks, line):
-        along = to_logits.mul_(_leads(line, lists, rows).sign_())  # a score that is farther behind is pulled up
-        to_scores[lists] += along.sum(-2)
-        to_scores[lists, rows] -= along.sum(-1)
-    return _back(to_scores.view(scores.shape), order, where, tau)
+    def logits(self, lists: slice, rows: slice, lead: Tensor, out: Tensor) -> Tensor:
+        """Write the logits of the leads x_j - x_p on the line, up to a constant of the row; the leads may be overwritten."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+        """Yield lists, rows, the softmax [lists, rows, n], and a buffer of its size."""
+        buffers = None
+        for lists, rows, lead in leads(self.line, self.line, size=_ENTRIES):
+            if buffers is None:  # the first block is the largest
+                buffers = torch.empty(2, *lead.shape, dtype=self.dtype, device=lead.device)
+            matrix, spare = buffers[:, : lead.shape[0], : lead.shape[1]]
+            yield lists, rows, torch.softmax(self.logits(lists, rows, lead, spare), -1, out=matrix), spare
+
+    def mean_places(self) -> tuple[Tensor, Tensor]:
+        """Mean place and mass of each column [lists, n]. No column is empty: item p leads row p."""
+        weights = torch.stack([self.places, torch.ones_like(self.places)]).to(self.dtype)
+        sums = torch.zeros(len(self.line), 2, self.line.shape[1], dtype=self.dtype, device=self.line.device)
+        for lists, rows, matrix, _ in self:
+            sums[lists] += weights[:, rows] @ matrix
+        return sums[:, 0] / sums[:, 1], sums[:, 1]
+
+    def gradients(self, pull: Tensor, ranks: Tensor) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+        """Yield lists, rows, the gradient with respect to the logits, and a buffer; ``pull`` is that of the mean places over the masses."""
+        places, part = self.places.to(self.dtype), None
+        for lists, rows, matrix, spare in self:
+            part = torch.empty_like(matrix) if part is None else part
+            grad = part[: matrix.shape[0], : matrix.shape[1]]
+            torch.sub(places[rows].unsqueeze(-1), ranks[lists].unsqueeze(-2), out=grad).mul_(pull[lists].unsqueeze(-2)).mul_(matrix)
+            yield lists, rows, grad.addcmul_(matrix, grad.sum(-1, keepdim=True), value=-1), spare
 
 
-def _neuralsort_logits(u: Tensor) -> Callable[[slice, slice], Tensor]:
+class _NeuralSort(_Rows):
     """Moving from the k-th best item to the next adds (2p - 2k - 1) gap_k to row p: with v the sum of k gap_k over the gaps
-    up to the item, the logit is (2p - 1) u - 2v, up to a constant of the row. No n, no sum over all pairs, no cancellation of
-    |s_j - s_k| against n s."""
-    places = torch.arange(1, u.shape[-1] + 1, dtype=u.dtype, device=u.device)
-    twice_v = 2 * ((places - 1) * u.diff(dim=-1, prepend=u[..., :1])).cumsum(-1)
-    own = (2 * places - 1) * u - twice_v
+    up to the item, the logit is (2p - 1) (u_j - u_p) - 2 (v_j - v_p). No n, no sum over all pairs, no cancellation of |s_j - s_k|
+    against n s."""
 
-    def logits(lists: slice, rows: slice) -> Tensor:
-        along = (2 * places[rows] - 1).unsqueeze(-1) * u[lists].unsqueeze(-2)
-        return along.sub_(twice_v[lists].unsqueeze(-2)).sub_(own[lists, rows].unsqueeze(-1))
+    def __init__(self, line: Tensor, dtype: torch.dtype):
+        super().__init__(line, dtype)
+        self.twice_v = 2 * ((self.places - 1) * line.diff(dim=-1, prepend=line[..., :1])).cumsum(-1)
 
-    return logits
+    def logits(self, lists: slice, rows: slice, lead: Tensor, out: Tensor) -> Tensor:
+        v = self.twice_v[lists]
+        return out.copy_(lead.mul_((2 * self.places[rows] - 1).unsqueeze(-1)).sub_(v.unsqueeze(-2)).add_(v[:, rows].unsqueeze(-1)))
+
+    def to_scores(self, pull: Tensor, ranks: Tensor) -> Tensor:
+        """Item k enters row p through the gaps in front of it: (2p - 2k + 1) times its score, and a sum over the items behind it."""
+        direct, rest = torch.zeros_like(pull), torch.zeros_like(pull)
+        twice = 2 * self.places.to(self.dtype)
+        for lists, rows, grad, spare in self.gradients(pull, ranks):
+            rest[lists] += grad.sum(-2)
+            direct[lists] += grad.mul_(torch.sub(twice[rows].unsqueeze(-1) + 1, twice, out=spare[0])).sum(-2)
+        behind = rest.flip(-1).cumsum(-1).flip(-1) - rest
+        return -direct - 2 * behind
 
 
-def _neuralsort_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
-    order, u = place_on_line(scores, where, tau, mixing_cap(scores.dtype))
-    line = u.reshape(-1, u.shape[-1])
-    ranks, mass = _mean_places(_neuralsort_logits(line), line, scores.dtype)
-    return to_items(ranks.view(u.shape), order, scores.dtype), order, u, ranks.view(u.shape), mass.view(u.shape)
+class _SoftSort(_Rows):
+    def logits(self, lists: slice, rows: slice, lead: Tensor, out: Tensor) -> Tensor:
+        return out.copy_(lead).abs_().neg_()
+
+    def to_scores(self, pull: Tensor, ranks: Tensor) -> Tensor:
+        scores = torch.zeros_like(pull)
+        tie = (self.line.diff(dim=-1, prepend=self.line[..., :1]) > 0).cumsum(-1).to(self.dtype)  # the number of each tie
+        for lists, rows, grad, spare in self.gradients(pull, ranks):
+            side = torch.sub(tie[lists].unsqueeze(-2), tie[lists, rows].unsqueeze(-1), out=spare).sign_()
+            scores[lists] += grad.mul_(side).sum(-2)  # who stands farther down the line is pulled up
+            scores[lists, rows] -= grad.sum(-1)
+        return scores
 
 
-def _neuralsort_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
+def _value(kind: type[_Rows], scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
+    order, line = place_on_line(scores, where, tau, mixing_cap(scores.dtype))
+    ranks, mass = (x.view(scores.shape) for x in kind(line.reshape(-1, line.shape[-1]), scores.dtype).mean_places())
+    return to_items(ranks, order, scores.dtype), order, line, ranks, mass
+
+
+def _gradient(
+    kind: type[_Rows], grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float
+) -> Tensor:
     order, *saved = saved
     line, ranks, mass = (x.reshape(-1, x.shape[-1]) for x in saved)
-    pull = grad.gather(-1, order).reshape(line.shape) / mass
-    direct, rest = torch.zeros_like(pull), torch.zeros_like(pull)
-    places = torch.arange(line.shape[-1], dtype=pull.dtype, device=pull.device)
-    for lists, rows, to_logits in _to_logits(_neuralsort_logits(line), pull, ranks, line):
-        rest[lists] += to_logits.sum(-2)
-        # item k enters row p through the gaps in front of it: (2p - 2k + 1) times its score, and a sum over those behind it
-        direct[lists] += to_logits.mul_((places[rows].unsqueeze(-1) - places).mul_(2).add_(1)).sum(-2)
-    behind = rest.flip(-1).cumsum(-1).flip(-1) - rest
-    return _back((-direct - 2 * behind).view(scores.shape), order, where, tau)
+    pull = grad.gather(-1, order).reshape(mass.shape) / mass
+    to_scores = kind(line, scores.dtype).to_scores(pull, ranks).view(scores.shape)
+    back = to_items(to_scores / tau, order, scores.dtype)
+    return back if where is None else back.masked_fill_(~where, 0.0)
 
 
-_softsort = ByHand("softsort", _softsort_value, _softsort_gradient)
-_neuralsort = ByHand("neuralsort", _neuralsort_value, _neuralsort_gradient)
-
-
-# ------------------------------------------------------------------ the matrices, some rows at a time
-
-#: Entries of the matrix computed at a time: 1 MiB of float64, which stays in the cache and bounds the memory.
-_ENTRIES = 1 << 17
-
-
-def _mean_places(logits: Callable[[slice, slice], Tensor], line: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Mean place and mass of each column [lists, n]. No column is empty: item p leads row p."""
-    places = torch.arange(1, line.shape[-1] + 1, dtype=dtype, device=line.device)
-    sums = torch.zeros(len(line), 2, line.shape[-1], dtype=dtype, device=line.device)
-    for lists, rows in _blocks(line):
-        matrix = logits(lists, rows).to(dtype).softmax(-1)
-        weights = torch.stack([places[rows], torch.ones_like(places[rows])])
-        sums[lists] += weights @ matrix
-    return sums[:, 0] / sums[:, 1], sums[:, 1]
-
-
-def _to_logits(
-    logits: Callable[[slice, slice], Tensor], pull: Tensor, ranks: Tensor, line: Tensor
-) -> Iterator[tuple[slice, slice, Tensor]]:
-    """The gradient with respect to the logits, a block [lists, rows, n] at a time, from that of each column's mean over its mass."""
-    places = torch.arange(1, line.shape[-1] + 1, dtype=pull.dtype, device=line.device)
-    for lists, rows in _blocks(line):
-        matrix = logits(lists, rows).to(pull.dtype).softmax(-1)
-        part = (places[rows].unsqueeze(-1) - ranks[lists].unsqueeze(-2)).mul_(pull[lists].unsqueeze(-2)).mul_(matrix)
-        yield lists, rows, part.addcmul_(matrix, part.sum(-1, keepdim=True), value=-1)
-
-
-def _leads(line: Tensor, lists: slice, rows: slice) -> Tensor:
-    return line[lists].unsqueeze(-2) - line[lists, rows].unsqueeze(-1)
-
-
-def _blocks(line: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Whole lists while they are short, some rows of one list when it is long."""
-    count, n = line.shape
-    lists, height = max(1, _ENTRIES // n**2), min(max(1, _ENTRIES // n), n)
-    for start in range(0, count, lists):
-        for first in range(0, n, height):
-            yield slice(start, start + lists), slice(first, first + height)
-
-
-def _back(to_scores: Tensor, order: Tensor, where: Tensor | None, tau: float) -> Tensor:
-    """From the sorted items on the line in units of tau to the items."""
-    grad = to_items(to_scores / tau, order, to_scores.dtype)
-    return grad if where is None else grad.masked_fill_(~where, 0.0)
+_neuralsort, _softsort = (
+    ByHand(kind.__name__.strip("_").lower(), partial(_value, kind), partial(_gradient, kind)) for kind in (_NeuralSort, _SoftSort)
+)
