@@ -97,7 +97,8 @@ def perturbed_ranks(
             with n: one number :math:`\langle g, \mathrm{rk} \rangle` a sample informs all n items.
         samples: number of noisy sorts, even. The error of ranks and gradient falls as :math:`1 / \sqrt{\text{samples}}`.
         generator: source of the noise, on the device of the scores. None draws from torch's global generator, as
-            ``torch.randn`` does; nothing is seeded.
+            ``torch.randn`` does; nothing is seeded. ``torch.compile`` and ``torch.func.vmap`` know None only (and vmap
+            wants ``randomness="different"`` or "same").
 
     Returns:
         Ranks ``[..., n]``, random, differentiable once; the backward pass uses the noise of the forward pass. They sum to

@@ -51,7 +51,7 @@ def network_ranks(
             the wires up to the next power of two stay empty).
 
     Returns:
-        Ranks ``[..., n]`` in [1, n], differentiable; they sum to :math:`n(n+1)/2`. As ``tau`` goes to 0 they become
+        Ranks ``[..., n]`` in [1, n], differentiable once; they sum to :math:`n(n+1)/2`. As ``tau`` goes to 0 they become
         the exact ranks of scores without ties. Soft ranks **depend on the order of the items** in the input, since the wiring
         does, and tied items get ranks between the first and the last of their places, not always the same.
 

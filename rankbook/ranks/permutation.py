@@ -1,4 +1,4 @@
-"""Rankers that relax the permutation matrix: NeuralSort and SoftSort."""
+"""Rankers that relax the permutation matrix: NeuralSort and SoftSort, some rows of it at a time."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def neuralsort_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: 
             scales with spread / n; the gradient vanishes once all gaps exceed some ``10 * tau``.
 
     Returns:
-        Ranks ``[..., n]`` in [1, n], differentiable; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
+        Ranks ``[..., n]`` in [1, n], differentiable once; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
 
-    Cost: :math:`O(n^2)` time and memory for each list.
+    Cost: :math:`O(n^2)` time, :math:`O(n)` memory: rows of the matrix are computed in blocks and again in the backward pass.
 
     Raises:
         ValueError: NaN or inf in the scores, ``tau`` not above 0.
@@ -67,9 +67,9 @@ def softsort_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Te
             feels those within some ``10 * tau``; scale it with the spread of the scores, down with n for the same fidelity.
 
     Returns:
-        Ranks ``[..., n]`` in [1, n], differentiable; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
+        Ranks ``[..., n]`` in [1, n], differentiable once; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
 
-    Cost: :math:`O(n^2)` time and memory for each list.
+    Cost: :math:`O(n^2)` time, :math:`O(n)` memory: rows of the matrix are computed in blocks and again in the backward pass.
 
     Raises:
         ValueError: NaN or inf in the scores, ``tau`` not above 0.

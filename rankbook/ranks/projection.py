@@ -54,7 +54,8 @@ def projection_ranks(
         Ranks ``[..., n]``, differentiable once. They sum to :math:`n(n+1)/2`; once ``tau`` is small enough they equal
         ``exact_ranks(ties="average")``.
 
-    Cost: :math:`O(n \log n)` time, :math:`O(n)` memory. The blocks are found on the CPU, item by item.
+    Cost: :math:`O(n \log n)` time, :math:`O(n)` memory. The blocks are found on the CPU, those of all lists at once: on a GPU this is a
+    copy there and back, which waits for the scores (with `rankbook.checks.off` too).
 
     Raises:
         ValueError: NaN or inf in the scores, ``tau`` not above 0, an unknown ``regularization``.
@@ -143,32 +144,31 @@ def _blocks(values: Tensor, tops: Tensor | None = None) -> tuple[Tensor, Tensor]
     )
 
 
-#: Below so many blocks, or once a pass joins less than a tenth of them, one after the other is faster than all at once.
-_FEW, _TENTH = 128, 0.9
+#: Below so many blocks one after the other is faster than all at once; and after so many passes it is not much slower.
+_FEW, _PASSES = 128, 32
 
 
 def _pool(over: np.ndarray, under: np.ndarray, tops: np.ndarray | None, last: np.ndarray) -> np.ndarray:
     """Pool adjacent violators: the index of the first item of each block of an ascending fit, for many lists at once.
 
     The level of a block is ``over / under``, times exp(top) if there are tops. Two neighbors that do not ascend end up in the
-    same block, so a pass joins whole runs of them; ``last`` marks the items behind which a list ends.
+    same block, so a pass joins whole runs of them, and some ten passes do; ``last`` marks the items behind which a list ends.
     """
     first = np.arange(len(over))
-    while len(first) > _FEW:
+    for _ in range(_PASSES):
+        if len(first) <= _FEW:
+            break
         ahead = over[1:] if tops is None else over[1:] * np.exp(np.minimum(tops[1:] - tops[:-1], 700.0))
         joins = (over[:-1] * under[1:] >= ahead * under[:-1]) & ~last[:-1]
         heads = np.flatnonzero(np.concatenate([[True], ~joins]))
         if len(heads) == len(first):
             return first
-        few = len(heads) > _TENTH * len(first)
         tails = np.append(heads[1:], len(first)) - 1
         if tops is not None:
             over = over * np.exp(tops - np.repeat(tops[tails], tails - heads + 1))
             tops = tops[tails]
         over, under = np.add.reduceat(over, heads), np.add.reduceat(under, heads)
         first, last = first[heads], last[tails]
-        if few:
-            break
     return _pool_in_turn(first, over, under, tops, last)
 
 

@@ -34,7 +34,7 @@ def sinkhorn_ranks(
             some 10 for ``tau`` near the gaps, more for larger ``tau``.
 
     Returns:
-        Ranks ``[..., n]`` in [1, n], differentiable; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
+        Ranks ``[..., n]`` in [1, n], differentiable any number of times; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
 
     Cost: :math:`O(n^2 \cdot \text{iterations})` time and, to differentiate, memory for each list.
 
