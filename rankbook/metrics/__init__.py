@@ -10,6 +10,9 @@ Three measure as their well-known oracles do: `average_precision` and `hierarchi
 
 Range: whatever ranks the ranker says, the value lies in [0, 1] (a correlation in [-1, 1]). Soft and learned ranks may leave
 [1, n], and their shares 1, by their error; the value is cut off there, the gradient is not.
+
+Errors name the argument: scores or relevance that are not finite, negative relevance, shapes or devices that differ, a knob that
+is no number, a ranker that returns anything but one finite rank for each score.
 """
 
 from rankbook.metrics.correlation import kendall, spearman

@@ -161,7 +161,7 @@ def ndcg(
     where :math:`r^*` are the ranks of the ideal order.
 
     Args:
-        scores, relevance, where: ``[..., n]``.
+        scores, relevance, where: ``[..., n]``; grades of any size, hundreds too: gains are scaled within each list.
         k: count only the top k (None: the whole list).
         tau_rank: softness of the cut at k, as in `recall_at_k`.
         rank_fn, reduction: see `rankbook.metrics`.

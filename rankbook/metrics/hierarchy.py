@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_lists, reads_values
+from rankbook.checks import check_lists, check_positive, reads_values
 from rankbook.metrics.ranking import clamp_through, rank_items
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.precision import full_precision, once_differentiable
+from rankbook.precision import full_precision
 from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
+from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.pairs import BLOCK, leads
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.types import RankFn, Reduction
@@ -73,12 +74,12 @@ def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, grades: Tensor, ranks: 
     levels, ranker = _levels(grades), _unwrapped(rank_fn)
     if levels.shape[-1] > _FEW or not reads_values(grades):
         if ranker is sigmoid_ranks:
-            step = SigmoidStep(inspect.signature(rank_fn).parameters["tau"].default)
-            return _WeightedCount.apply(scores, grades, step)
+            tau = check_positive("tau", inspect.signature(rank_fn).parameters["tau"].default)
+            return _count_by_sigmoid(scores, extra=grades, knobs=(tau,))
         if ranker in (exact_ranks, sup_ranks):  # which counts exactly among the equally relevant
             exact = ranks.detach() if ranker is exact_ranks else exact_ranks(scores, where=where)
             ties = inspect.signature(rank_fn).parameters["ties"].default if ranker is exact_ranks else "max"
-            return _ExactCount.apply(exact, grades, {"min": 0.0, "average": 0.5}.get(ties, 1.0))
+            return _count_exactly(exact, extra=grades, knobs=({"min": 0.0, "average": 0.5}.get(ties, 1.0),))
     return _by_levels(rank_fn, scores, grades, levels, exact=ranker is exact_ranks)
 
 
@@ -117,84 +118,45 @@ def _by_levels(rank_fn: RankFn, scores: Tensor, grades: Tensor, levels: Tensor, 
     return total
 
 
-class _ExactCount(torch.autograd.Function):
-    """From exact ranks: each item ahead counts its grade or that of the item behind, a tied one a ``share`` of it."""
-
-    @staticmethod
-    def forward(ranks: Tensor, grades: Tensor, share: float) -> Tensor:
-        r, g = (x.reshape(-1, x.shape[-1]) for x in (-ranks, grades))
-        counts = torch.empty_like(g)
-        for lists, rows, lead in leads(r, r):
-            ahead = torch.ge(lead, 0, out=torch.empty_like(lead))  # not boolean: floats are multiplied and summed faster
-            if share < 1:
-                ahead.mul_(share).add_(torch.gt(lead, 0, out=lead), alpha=1 - share)
-            # an item is tied with itself
-            counts[lists, rows] = ahead.mul_(_least(g, lists, rows)).sum(-1) + (1 - share) * g[lists, rows]
-        return counts.view(ranks.shape)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple:
-        return None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
-        return _ExactCount.apply(*_in_front(info, in_dims, inputs)), 0
+def _exact_count(ranks: Tensor, _: None, grades: Tensor, share: float) -> tuple[Tensor]:
+    """From exact ranks: each item ahead counts the lower of the two grades, a tied one a ``share`` of it, itself its grade."""
+    r, g = (x.reshape(-1, x.shape[-1]) for x in (-ranks, grades))
+    counts = torch.empty_like(g)
+    for lists, rows, lead in leads(r, r):
+        ahead = torch.ge(lead, 0, out=torch.empty_like(lead))  # not boolean: floats are multiplied and summed faster
+        if share < 1:
+            ahead.mul_(share).add_(torch.gt(lead, 0, out=lead), alpha=1 - share)
+        # an item is tied with itself
+        counts[lists, rows] = ahead.mul_(_least(g, lists, rows)).sum(-1) + (1 - share) * g[lists, rows]
+    return (counts.view(ranks.shape),)
 
 
-class _WeightedCount(torch.autograd.Function):
-    """Each item counts the others by an even step of their lead, weighed by the lower of the two grades; itself by its grade."""
-
-    @staticmethod
-    @full_precision
-    def forward(scores: Tensor, grades: Tensor, step: SigmoidStep) -> Tensor:
-        s, g = (x.reshape(-1, x.shape[-1]) for x in (scores, grades))
-        counts = torch.empty_like(g)
-        for lists, rows, lead in leads(s, s, step.scale):
-            weighed = step.values_(lead).mul_(_least(g, lists, rows))
-            weighed.diagonal(rows.start, -2, -1).zero_()
-            counts[lists, rows] = weighed.sum(-1) + g[lists, rows]
-        return counts.view(scores.shape)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        scores, grades, ctx.step = inputs
-        ctx.save_for_backward(scores, grades)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple:
-        return _WeightedSlopes.apply(grad, *ctx.saved_tensors, ctx.step), None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
-        return _WeightedCount.apply(*_in_front(info, in_dims, inputs)), 0
+def _no_slope(grad: Tensor, *_: Any) -> Tensor:
+    return torch.zeros_like(grad)
 
 
-class _WeightedSlopes(torch.autograd.Function):
-    """The gradient of `_WeightedCount`. Slopes and weights are symmetric, so one more pass over the rows gives all of it."""
+def _sigmoid_count(scores: Tensor, _: None, grades: Tensor, tau: float) -> tuple[Tensor]:
+    """The same, where each item ahead counts by a sigmoid of its lead."""
+    step = SigmoidStep(tau)
+    s, g = (x.reshape(-1, x.shape[-1]) for x in (scores, grades))
+    counts = torch.empty_like(g)
+    for lists, rows, lead in leads(s, s, step.scale):
+        weighed = step.values_(lead).mul_(_least(g, lists, rows))
+        weighed.diagonal(rows.start, -2, -1).zero_()
+        counts[lists, rows] = weighed.sum(-1) + g[lists, rows]
+    return (counts.view(scores.shape),)
 
-    @staticmethod
-    @full_precision
-    def forward(grad: Tensor, scores: Tensor, grades: Tensor, step: SigmoidStep) -> Tensor:
-        pull, s, g = (x.reshape(-1, x.shape[-1]) for x in (grad, scores, grades))
-        result = torch.empty_like(s)
-        for lists, rows, lead in leads(s, s, step.scale):
-            slopes = step.slopes_(lead).mul_(_least(g, lists, rows))
-            slopes.diagonal(rows.start, -2, -1).zero_()
-            result[lists, rows] = slopes.matmul(pull[lists].unsqueeze(-1)).squeeze(-1) - slopes.sum(-1) * pull[lists, rows]
-        return result.mul_(step.scale).view(scores.shape)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple[Tensor, int]:
-        return _WeightedSlopes.apply(*_in_front(info, in_dims, inputs)), 0
+def _sigmoid_slopes(grad: Tensor, scores: Tensor, _: None, grades: Tensor, __: tuple[()], tau: float) -> Tensor:
+    """Slopes and weights are symmetric, so one more pass over the rows gives all of the gradient."""
+    step = SigmoidStep(tau)
+    pull, s, g = (x.reshape(-1, x.shape[-1]) for x in (grad, scores, grades))
+    back = torch.empty_like(s)
+    for lists, rows, lead in leads(s, s, step.scale):
+        slopes = step.slopes_(lead).mul_(_least(g, lists, rows))
+        slopes.diagonal(rows.start, -2, -1).zero_()
+        back[lists, rows] = slopes.matmul(pull[lists].unsqueeze(-1)).squeeze(-1) - slopes.sum(-1) * pull[lists, rows]
+    return back.mul_(step.scale).view(scores.shape)
 
 
 def _least(grades: Tensor, lists: slice, rows: slice) -> Tensor:
@@ -202,9 +164,5 @@ def _least(grades: Tensor, lists: slice, rows: slice) -> Tensor:
     return torch.minimum(grades[lists].unsqueeze(-2), grades[lists, rows].unsqueeze(-1))
 
 
-def _in_front(info: Any, in_dims: tuple, inputs: tuple) -> list:
-    """The inputs with the axis of ``torch.func.vmap`` as their first one: one more axis of lists."""
-    return [
-        x if not isinstance(x, Tensor) else x.expand(info.batch_size, *x.shape) if axis is None else x.movedim(axis, 0)
-        for x, axis in zip(inputs, in_dims, strict=True)
-    ]
+_count_exactly = ByHand("hierarchical ranks, exact", _exact_count, _no_slope)
+_count_by_sigmoid = ByHand("hierarchical ranks, sigmoid", _sigmoid_count, _sigmoid_slopes)

@@ -11,6 +11,9 @@ from torch import Tensor
 from rankbook.checks import check_choice, check_relevance, check_scores, reads_values
 from rankbook.precision import full_precision
 
+#: Items from which on numpy's sort is worth its start.
+_LONG = 32
+
 
 @full_precision
 def exact_ranks(
@@ -64,7 +67,7 @@ def exact_ranks(
         relevance = check_relevance(relevance, scores, where, exact=True).detach()
     if where is not None:
         scores = scores.masked_fill(~where, -torch.inf)  # behind every finite score: counts of higher scores do not see it
-    if scores.device.type == "cpu" and reads_values(scores, relevance):
+    if scores.device.type == "cpu" and scores.shape[-1] >= _LONG and reads_values(scores, relevance):
         ranks = torch.from_numpy(_sorted_by_numpy(scores.numpy(), None if relevance is None else relevance.numpy(), ties))
     else:
         ranks = _places(scores, relevance) if ties == "worst" else _counts(scores, ties)

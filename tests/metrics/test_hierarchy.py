@@ -104,6 +104,24 @@ def test_gradcheck_of_real_grades():
     assert torch.autograd.gradcheck(lambda s: loss(s, relevance), scores.requires_grad_())
 
 
+def test_a_second_derivative_of_pairs_is_refused():
+    """It would be zero in silence: the first one is computed by hand."""
+    scores, relevance = torch.rand(12, requires_grad=True), torch.rand(12)
+    loss = rb.as_loss(rb.hierarchical_ap, partial(rb.sigmoid_ranks, tau=0.5))(scores, relevance)
+    (gradient,) = torch.autograd.grad(loss, scores, create_graph=True)
+    with pytest.raises(NotImplementedError, match="differentiable once"):
+        gradient.square().sum().backward()
+
+
+def test_pairs_under_functional_transforms():
+    scores, relevance = lists(4, 12)
+    relevance = relevance + torch.rand(relevance.shape, dtype=torch.float64)
+    metric = partial(rb.hierarchical_ap, rank_fn=RANKERS["sigmoid"], reduction="sum")
+    leaf = scores.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(metric(leaf, relevance), leaf)
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(metric))(scores, relevance), gradient)
+
+
 @pytest.mark.parametrize("name", ["exact", "sigmoid", "neuralsort"])
 @pytest.mark.parametrize("few", [True, False], ids=["few grades", "many grades"])
 def test_only_ratios_of_grades_matter(name, few):
