@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from scipy.optimize import isotonic_regression as scipy_isotonic
 from sklearn.isotonic import isotonic_regression as sklearn_isotonic
 
 import rankbook as rb
+from rankbook.ranks.projection import _pool, _pool_in_turn
 
 l2 = partial(rb.projection_ranks, regularization="l2")
 kl = partial(rb.projection_ranks, regularization="kl")
@@ -104,3 +106,22 @@ def test_long_lists_with_one_large_block(ranker):
 def test_unknown_regularization():
     with pytest.raises(ValueError, match='regularization must be "l2" or "kl", got \'entropy\''):
         rb.projection_ranks(torch.zeros(2), regularization="entropy")
+
+
+@pytest.mark.parametrize("ranker", [l2, kl], ids=["l2", "kl"])
+@pytest.mark.parametrize("tau", [0.05, 1.0, 20.0])
+@pytest.mark.parametrize("spread", [1.0, 1e3])
+def test_many_lists_are_pooled_as_each_alone(ranker, tau, spread):
+    """Long inputs are pooled in passes over all lists, short ones one block after the other."""
+    scores = spread * torch.randn(40, 60, dtype=torch.float64)
+    torch.testing.assert_close(ranker(scores, tau=tau), torch.stack([ranker(row, tau=tau) for row in scores]), rtol=1e-11, atol=0)
+
+
+@pytest.mark.parametrize("pool", [_pool, _pool_in_turn])
+def test_a_drop_at_the_end_pools_the_whole_list(pool):
+    """Each pass would join one pair only: after some of them the rest goes one after the other, in time linear in n."""
+    n = 200_000
+    over = np.arange(n, dtype=float)
+    over[-1] = -1e12
+    first = pool(*([np.arange(n)] if pool is _pool_in_turn else []), over, np.ones(n), None, np.arange(1, n + 1) == n)
+    assert first.tolist() == [0]
