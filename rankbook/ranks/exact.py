@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_choice, check_relevance, check_scores, reads_values
-from rankbook.precision import full_precision
+from rankbook.checks import check_choice, check_relevance, check_scores
+from rankbook.ranks.by_hand import ByHand
+from rankbook.ranks.spacing import on_host, shared_places, to_items
 
+_TIES = ("max", "average", "min", "worst")
 #: Items from which on numpy's sort is worth its start.
 _LONG = 32
 
 
-@full_precision
 def exact_ranks(
     scores: Tensor,
     relevance: Tensor | None = None,
@@ -53,9 +53,8 @@ def exact_ranks(
     >>> rb.exact_ranks(torch.tensor([0.5, 0.5, 0.1]), torch.tensor([1, 0, 0]), ties="worst")
     tensor([2., 1., 3.])
     """
-    check_choice("ties", ties, ("max", "average", "min", "worst"))
+    check_choice("ties", ties, _TIES)
     scores, where = check_scores(scores, where)
-    scores = scores.detach()
     if ties != "worst":
         relevance = None
     else:
@@ -65,36 +64,25 @@ def exact_ranks(
                 'pass a tensor in the shape of scores, or take ties="max"'
             )
         relevance = check_relevance(relevance, scores, where, exact=True).detach()
-    if where is not None:
-        scores = scores.masked_fill(~where, -torch.inf)  # behind every finite score: counts of higher scores do not see it
-    if scores.device.type == "cpu" and scores.shape[-1] >= _LONG and reads_values(scores, relevance):
-        ranks = torch.from_numpy(_sorted_by_numpy(scores.numpy(), None if relevance is None else relevance.numpy(), ties))
-    else:
-        ranks = _places(scores, relevance) if ties == "worst" else _counts(scores, ties)
-    return put_absent_last(ranks, where)
+    return put_absent_last(_exact(scores.detach(), where, relevance, knobs=(float(_TIES.index(ties)),)), where)
 
 
-def _sorted_by_numpy(scores: np.ndarray, relevance: np.ndarray | None, ties: str) -> np.ndarray:
-    """The ranks of finite scores or -inf, on the host: its sort uses vector instructions, and only lists with a tie pay for it."""
-    order = np.argsort(-scores, axis=-1)
-    in_order = np.take_along_axis(scores, order, axis=-1)
-    same = (in_order[..., 1:] == in_order[..., :-1]) & np.isfinite(in_order[..., 1:])  # absent items are all infinite
-    tied = same.any(-1)
-    ranks, places = np.empty_like(scores), np.arange(1, scores.shape[-1] + 1, dtype=scores.dtype)
-    np.put_along_axis(ranks, order, places, axis=-1)
-    if not tied.any():
-        return ranks
-    if ties == "worst":
-        ranks[tied] = _places(torch.from_numpy(scores[tied]), torch.from_numpy(relevance[tied])).numpy()
-        return ranks
-    edge = np.zeros((*same[tied].shape[:-1], 1), dtype=bool)
-    first = np.maximum.accumulate(np.where(np.concatenate([edge, same[tied]], -1), 1, places), axis=-1)
-    last = np.minimum.accumulate(np.where(np.concatenate([same[tied], edge], -1), len(places), places)[..., ::-1], axis=-1)[..., ::-1]
-    ranks_of_ties = {"max": last, "min": first, "average": (first + last) / 2}[ties]
-    among_tied = np.empty_like(scores[tied])
-    np.put_along_axis(among_tied, order[tied], ranks_of_ties.astype(scores.dtype), axis=-1)
-    ranks[tied] = among_tied
-    return ranks
+def _value(scores: Tensor, where: Tensor | None, relevance: Tensor | None, ties: float) -> tuple[Tensor]:
+    kind = _TIES[int(ties)]
+    # absent items behind every finite score: counts of higher scores do not see them
+    s = scores if where is None else scores.masked_fill(~where, -torch.inf)
+    if scores.shape[-1] < _LONG or not on_host(scores):
+        return (_places(s, relevance) if kind == "worst" else _counts(s, kind),)
+    first, last, order = shared_places(scores, where)
+    if kind == "min":
+        last = first
+    elif kind == "average" and first is not last:
+        last = (first + last) / 2
+    ranks = to_items(last, order, scores.dtype)
+    if kind == "worst" and first is not last:  # only lists with a tie are sorted once more
+        tied = (first != last).any(-1)
+        ranks[tied] = _places(s[tied], relevance[tied])
+    return (ranks,)
 
 
 def _counts(scores: Tensor, ties: str) -> Tensor:
@@ -132,3 +120,6 @@ def put_absent_last(ranks: Tensor, where: Tensor | None) -> Tensor:
     if where is None:
         return ranks
     return torch.where(where, ranks, where.sum(-1, keepdim=True).to(ranks.dtype) + 1)
+
+
+_exact = ByHand("exact", _value, lambda grad, *_: torch.zeros_like(grad))

@@ -17,12 +17,12 @@ def best_first(scores: Tensor, where: Tensor | None) -> Tensor:
     scores = scores.detach()
     if where is not None:
         scores = scores.masked_fill(~where, -torch.inf)
-    if _on_host(scores):  # numpy sorts with vector instructions, several times faster than torch
+    if on_host(scores):  # numpy sorts with vector instructions, several times faster than torch
         return torch.from_numpy(np.argsort(-scores.numpy(), axis=-1))
     return scores.argsort(dim=-1, descending=True)
 
 
-def _on_host(tensor: Tensor) -> bool:
+def on_host(tensor: Tensor) -> bool:
     """Whether numpy may look at the tensor."""
     transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
     return tensor.device.type == "cpu" and not transformed
@@ -35,12 +35,14 @@ def shared_places(scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor,
     if where is not None:
         s = s.masked_fill_(~where.gather(-1, order), -torch.inf)
     n = s.shape[-1]
-    if not _on_host(s):
+    if not on_host(s):
         ascending = s.neg_().contiguous()
         first, last = (torch.searchsorted(ascending, ascending, right=right).to(s.dtype) for right in (False, True))
         return first + 1, last, order
     line, places = s.numpy(), np.arange(1, n + 1, dtype=np.float32 if s.dtype == torch.float32 else np.float64)
     tied = line[..., 1:] == line[..., :-1]
+    if where is not None:
+        tied &= line[..., 1:] > -np.inf  # absent items are no tie
     if not tied.any():
         both = torch.from_numpy(places).expand(s.shape)
         return both, both, order
