@@ -154,7 +154,7 @@ def test_any_target_has_an_order(correlation, target):
         assert correlation(scores, target, where=torch.tensor([True, False, True])) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("grades", [[3, 285, 0, 284], [1000, 1, 0, 999], [31, 30, 0, 1], [2**62, 2**62 - 1, 0, 5], [0.25, 0.5, 0.0, 1e-9]])
+@pytest.mark.parametrize("grades", [[3, 285, 0, 284], [1000, 1, 0, 999], [31, 30, 0, 1], [2**62 - 1, 2**62, 0, 5], [0.25, 0.5, 0.0, 1e-9]])
 @pytest.mark.parametrize("scores", [torch.float32, torch.float64], ids=str)
 def test_ndcg_of_any_grade(grades, scores):
     """By hand, with exact gains: 2^rel - 1 overflows float32 at 128 and float64 at 1024."""
