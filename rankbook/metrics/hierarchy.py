@@ -55,8 +55,7 @@ def hierarchical_ap(
     scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     positive = relevance > 0
     grades = _shares_of_largest(relevance.detach(), scores.dtype)
-    ranks = rank_items(rank_fn, scores, relevance, where)
-    gained = _hierarchical_ranks(rank_fn, scores, grades, ranks, where) / ranks
+    gained = _hierarchical_ranks(rank_fn, scores, relevance, grades, where) / rank_items(rank_fn, scores, relevance, where)
     total = grades.sum(-1)
     values = torch.where(positive, gained, 0.0).sum(-1) / torch.where(total > 0, total, 1.0)
     return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)
@@ -69,7 +68,7 @@ def _shares_of_largest(relevance: Tensor, dtype: torch.dtype) -> Tensor:
     return (relevance.to(wide) / torch.where(largest > 0, largest, 1).to(wide)).to(dtype)
 
 
-def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, grades: Tensor, ranks: Tensor, where: Tensor | None) -> Tensor:
+def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, relevance: Tensor, grades: Tensor, where: Tensor | None) -> Tensor:
     """The weighted count ``[..., n]`` of the items above each, in the cheapest of three ways."""
     levels, ranker = _levels(grades), _unwrapped(rank_fn)
     if levels.shape[-1] > _FEW or not reads_values(grades):
@@ -77,7 +76,7 @@ def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, grades: Tensor, ranks: 
             tau = check_positive("tau", inspect.signature(rank_fn).parameters["tau"].default)
             return _count_by_sigmoid(scores, extra=grades, knobs=(tau,))
         if ranker in (exact_ranks, sup_ranks):  # which counts exactly among the equally relevant
-            exact = ranks.detach() if ranker is exact_ranks else exact_ranks(scores, where=where)
+            exact = (rank_fn if ranker is exact_ranks else exact_ranks)(scores, relevance, where=where)
             ties = inspect.signature(rank_fn).parameters["ties"].default if ranker is exact_ranks else "max"
             return _count_exactly(exact, extra=grades, knobs=({"min": 0.0, "average": 0.5}.get(ties, 1.0),))
     return _by_levels(rank_fn, scores, grades, levels, exact=ranker is exact_ranks)

@@ -88,6 +88,18 @@ def test_blocks_of_any_size_agree(name, elements, monkeypatch):
     torch.testing.assert_close(value_and_gradient(), whole, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", [*RANKERS, "perturbed"])
+def test_binary_relevance_makes_it_ap(name):
+    """With every ranker; one that draws noise draws it in the same order."""
+    scores, relevance = lists(4, 12, grid=2)
+    values = []
+    for metric in (rb.average_precision, rb.hierarchical_ap):
+        noisy = partial(rb.perturbed_ranks, sigma=0.5, generator=torch.Generator().manual_seed(0))
+        rank_fn = noisy if name == "perturbed" else RANKERS[name]
+        values.append(metric(scores, 0.7 * (relevance > 0), rank_fn=rank_fn, reduction="none"))
+    torch.testing.assert_close(*values, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_real_grades_by_loops(step):
     rank_fn, slow_step = STEPS[step]
