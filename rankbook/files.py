@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 def sha256(content: bytes) -> str:
@@ -39,15 +39,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 @contextmanager
-def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+def locked(path: str | os.PathLike[str], *, wait: bool = True) -> Iterator[None]:
     """Hold ``path`` for this process: whoever reads, merges and writes a shared file does it inside.
 
-    The lock is a file beside it that stays, empty: to remove it would let two writers in.
+    The lock is a file beside it that stays, empty: to remove it would let two writers in. Without ``wait`` a RuntimeError says
+    that another process holds it; a process that is killed lets go.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RuntimeError(f"{path} is in use by another process; wait until it ends, or choose another path") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def probe(path: str | os.PathLike[str]) -> None:

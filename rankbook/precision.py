@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -25,6 +26,48 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
 
     return call
+
+
+def plainly(function: Callable[[Tensor], Tensor], x: Tensor, weights: Iterable[Tensor]) -> Tensor:
+    """``function(x)``, a network of plain operations, without autocast in its backward pass either.
+
+    `full_precision` would do for the forward pass alone: a backward pass that runs inside of autocast rounds each matrix product.
+    Inside of ``torch.func`` and ``torch.compile`` the forward pass is all that is guarded. Differentiable twice.
+    """
+    if not _autocasts(x.device.type):
+        return function(x)
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
+        with torch.autocast(x.device.type, enabled=False):
+            return function(x)
+    return _Plainly.apply(function, x, *weights)
+
+
+class _Plainly(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, function: Callable[[Tensor], Tensor], x: Tensor, *weights: Tensor) -> Tensor:
+        ctx.function, ctx.leaf = function, x.detach().requires_grad_(x.requires_grad)
+        ctx.save_for_backward(x, *weights)
+        with torch.autocast(x.device.type, enabled=False), torch.enable_grad():
+            ctx.result = function(ctx.leaf)
+        return ctx.result.detach()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, *weights = ctx.saved_tensors
+        twice = torch.is_grad_enabled()  # create_graph=True
+        with torch.autocast(x.device.type, enabled=False):
+            # a second derivative needs the graph that leads through x, so the forward pass runs once more
+            x, result = (x, ctx.function(x)) if twice else (ctx.leaf, ctx.result)
+            wanted = [tensor for tensor, needed in zip((x, *weights), ctx.needs_input_grad[1:], strict=True) if needed]
+            grads = iter(torch.autograd.grad(result, wanted, grad, retain_graph=True, create_graph=twice, allow_unused=True))
+        return None, *(next(grads) if needed else None for needed in ctx.needs_input_grad[1:])
+
+
+@contextmanager
+def gradients() -> Iterator[None]:
+    """A block that trains, whatever surrounds it: ``torch.no_grad`` and ``torch.inference_mode`` end here."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def wide(device: torch.device) -> torch.dtype:

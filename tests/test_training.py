@@ -1,13 +1,13 @@
-"""The loop and its batches: resumed training ends in the same bits, and says what is wrong with a checkpoint."""
+"""The loop: it trains, it takes any batches, and it stops before a step that would spoil the weights."""
 
-import os
-import subprocess
-import sys
-import textwrap
+import contextlib
+from decimal import Decimal
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import rankbook as rb
 from rankbook.training import BalancedBatches, train
@@ -18,137 +18,8 @@ def data(seed=0, n=50, classes=10):
     return torch.randn(n, 6, generator=g), torch.randint(classes, (n,), generator=g)
 
 
-def training(seed=0, steps=23, **options):
-    """Everything that has a state: dropout, momentum, a schedule and batches whose epochs end between checkpoints."""
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.3), nn.Linear(8, 4))
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 23)
-    batches = BalancedBatches(*data(), classes=3, per_class=2, generator=torch.Generator().manual_seed(seed))
-    history = train(model, rb.SmoothAPLoss(0.1), batches, optimizer, scheduler=scheduler, steps=steps, every=5, **options)
-    return model, history
-
-
-class Killed(Exception):
-    pass
-
-
-def kill_at(step):
-    calls = iter(range(1, 100))
-
-    def evaluate(model):
-        if next(calls) == step:
-            raise Killed
-        return {"weight": model[0].weight.sum().item()}
-
-    return evaluate
-
-
-def weight(model):
-    return {"weight": model[0].weight.sum().item()}
-
-
-def assert_same(first, second):
-    for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
-        assert torch.equal(a, b)
-
-
-@pytest.mark.parametrize("evaluation", [1, 2, 4])
-def test_a_killed_training_resumes_to_the_same_bits(tmp_path, evaluation):
-    expected, history = training(evaluate=weight)
-    file = tmp_path / "run" / "checkpoint.pt"
-    with pytest.raises(Killed):
-        training(evaluate=kill_at(evaluation), checkpoint=file)
-    torch.manual_seed(12345)  # another process has another random state
-    model, resumed = training(seed=7, evaluate=weight, checkpoint=file) if evaluation > 1 else training(evaluate=weight, checkpoint=file)
-    assert_same(model, expected)
-    assert resumed.equals(history)
-    assert list(resumed["step"]) == [5, 10, 15, 20, 23]
-
-
-def test_a_process_killed_hard_resumes_to_the_same_bits(tmp_path):
-    """SIGKILL from outside of Python's control flow, in the middle of a step."""
-    script = textwrap.dedent(f"""
-        import os, signal, sys
-        sys.path.insert(0, {os.path.dirname(__file__)!r})
-        import torch, test_training
-        calls = 0
-        forward = torch.nn.Dropout.forward
-        def dropout(self, x):
-            global calls
-            calls += self.training
-            if calls == 13:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return forward(self, x)
-        torch.nn.Dropout.forward = dropout
-        test_training.training(evaluate=test_training.weight, checkpoint={str(tmp_path / "c.pt")!r})
-    """)
-    killed = subprocess.run([sys.executable, "-c", script], env=os.environ | {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}, check=False)
-    assert killed.returncode == -9
-    expected, history = training(evaluate=weight)
-    model, resumed = training(seed=7, evaluate=weight, checkpoint=tmp_path / "c.pt")
-    assert_same(model, expected)
-    assert resumed.equals(history)
-
-
-def test_a_finished_training_is_only_loaded(tmp_path):
-    model, history = training(checkpoint=tmp_path / "c.pt")
-    again, same = training(seed=3, checkpoint=tmp_path / "c.pt", evaluate=kill_at(1))
-    assert_same(again, model)
-    assert same.equals(history)
-
-
-def test_a_kill_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
-    file = tmp_path / "c.pt"
-    training(steps=5, checkpoint=file)
-    old = file.read_bytes()
-
-    def half_a_file(state, path):
-        path.write_bytes(old[: len(old) // 2])
-        raise Killed
-
-    monkeypatch.setattr(torch, "save", half_a_file)
-    with pytest.raises(Killed):
-        training(checkpoint=file)
-    assert file.read_bytes() == old
-
-
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:400] + b"x" * 50 + b[450:]])
-def test_a_damaged_checkpoint_is_named(tmp_path, damage):
-    file = tmp_path / "c.pt"
-    training(steps=5, checkpoint=file)
-    file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ValueError, match=r"checkpoint .*c\.pt is damaged or belongs to another training; delete it"):
-        training(checkpoint=file)
-
-
-def test_a_checkpoint_of_another_model_is_named(tmp_path):
-    torch.save({"state": [nn.Linear(2, 2).state_dict()] * 4, "random": torch.get_rng_state(), "history": []}, tmp_path / "c.pt")
-    with pytest.raises(ValueError, match="belongs to another training"):
-        training(checkpoint=tmp_path / "c.pt")
-
-
-def test_a_checkpoint_runs_no_code(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "trapped"),)
-
-    torch.save({"state": Trap()}, tmp_path / "c.pt")
-    with pytest.raises(ValueError, match="damaged"):
-        training(checkpoint=tmp_path / "c.pt")
-    assert not (tmp_path / "trapped").exists()
-
-
-def test_a_checkpoint_beyond_the_end_is_named(tmp_path):
-    training(steps=10, checkpoint=tmp_path / "c.pt")
-    with pytest.raises(ValueError, match="is at step 10, beyond steps=5"):
-        training(steps=5, checkpoint=tmp_path / "c.pt")
-
-
-def test_batches_without_a_state_cannot_be_resumed(tmp_path):
-    model = nn.Linear(6, 2)
-    with pytest.raises(TypeError, match="batches must have state_dict"):
-        train(model, rb.SmoothAPLoss(), iter([data()]), torch.optim.SGD(model.parameters()), steps=1, checkpoint=tmp_path / "c.pt")
+def sgd(model, lr=0.1):
+    return torch.optim.SGD(model.parameters(), lr=lr)
 
 
 def test_history_is_the_mean_loss_since_the_last_row():
@@ -185,66 +56,168 @@ def test_a_loss_that_is_not_finite_is_named():
         train(model, lambda out, labels: out.sum() * torch.nan, iter([data()]), torch.optim.SGD(model.parameters()), steps=1)
 
 
-def epoch(seed=0, classes=4, per_class=3, n=40, of=10, generator=None):
-    x, y = torch.arange(n), data(seed, n, of)[1]
-    generator = generator or torch.Generator().manual_seed(seed)
-    batches = BalancedBatches(x, y, classes=classes, per_class=per_class, generator=generator)
-    return y, [next(batches) for _ in range(-(-len(y.unique()) // classes))]
+# --- stops before the weights are spoilt
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_each_epoch_covers_all_classes_with_per_class_items_each(seed):
-    y, batches = epoch(seed)
-    sizes = y.bincount()
-    assert set(torch.cat([labels for _, labels in batches]).tolist()) == set(y.tolist())
-    for items, labels in batches:
-        names, counts = labels.unique(return_counts=True)
-        assert len(names) == 4
-        assert torch.equal(counts, sizes[names].clamp(max=3))
-        assert len(items.unique()) == len(items)
-        assert torch.equal(y[items], labels)
+class Spoilt(torch.autograd.Function):
+    """The value is fine, the gradient is not."""
+
+    @staticmethod
+    def forward(ctx, x, gradient):
+        ctx.gradient = gradient
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.gradient, None
 
 
-def test_items_of_a_class_take_turns():
-    """Two of five items, drawn 500 times: each item 200 times, up to chance."""
-    batches = BalancedBatches(torch.arange(5), torch.zeros(5, dtype=torch.long), classes=1, per_class=2, generator=torch.Generator())
-    counts = torch.cat([next(batches)[0] for _ in range(500)]).bincount()
-    assert (counts - 200).abs().max() < 60
+class Model(nn.Module):
+    def __init__(self, gradient, sparse=False):
+        super().__init__()
+        self.table, self.head = nn.Embedding(5, 3, sparse=sparse), nn.Linear(3, 2)
+        self.gradient, self.calls = gradient, 0
+
+    def forward(self, x):
+        self.calls += 1
+        rows = self.table(x)
+        return self.head(Spoilt.apply(rows, self.gradient) if self.calls == 3 else rows)
 
 
-def test_batches_go_on_from_their_state():
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("gradient", [torch.nan, torch.inf, -torch.inf])
+def test_a_gradient_that_is_not_finite_stops_before_its_step(gradient, sparse, tmp_path):
+    model, x = Model(gradient, sparse), torch.arange(5)
+    with pytest.raises(FloatingPointError, match=r"the gradient of table\.weight is not finite at step 3, while the loss is"):
+        train(model, lambda out, _: out.square().sum(), [(x, x)], sgd(model, 0.01), steps=5)
+    assert all(weights.isfinite().all() for weights in model.parameters())
+
+
+def test_a_large_gradient_is_finite():
+    """Its norm in single precision is not."""
+    model = nn.Linear(1, 1, bias=False)
+    history = train(model, lambda out, _: 1e30 * out.sum(), [(torch.ones(1, 1), 0)], sgd(model, 1e-30), steps=2)
+    assert model.weight.grad.item() == pytest.approx(1e30) and len(history) == 1
+
+
+def test_a_weight_that_is_not_finite_is_not_saved():
+    """A step of finite gradients may overflow."""
+    model = nn.Linear(1, 1, bias=False)
+    with pytest.raises(FloatingPointError, match=r"the value of weight is not finite at step 1"):
+        train(model, lambda out, _: 1e20 * out.sum(), [(torch.ones(1, 1), 0)], sgd(model, 1e20), steps=1)
+
+
+def test_the_gradient_of_the_loss_is_looked_at_too():
+    loss_fn = nn.Linear(2, 1)
+    model = nn.Linear(6, 2)
+    both = torch.optim.SGD([*model.parameters(), *loss_fn.parameters()], lr=0.1)
+    spoil = lambda grad: grad * torch.nan  # noqa: E731
+    loss_fn.bias.register_hook(spoil)
+
+    class Loss(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = loss_fn
+
+        def forward(self, out, labels):
+            return self.inner(out).sum()
+
+    with pytest.raises(FloatingPointError, match=r"the gradient of loss_fn\.inner\.bias is not finite at step 1"):
+        train(model, Loss(), [data()], both, steps=1)
+
+
+@pytest.mark.parametrize("surroundings", [torch.no_grad, torch.inference_mode], ids=lambda mode: mode.__name__)
+def test_it_trains_whatever_surrounds_it(surroundings):
+    lists = data()  # a tensor that is made in inference mode can train nothing
+
+    def run(around):
+        torch.manual_seed(0)
+        model = nn.Linear(6, 2)
+        with around():
+            history = train(model, rb.SmoothAPLoss(0.1), [lists], sgd(model), steps=3, every=1)
+        return history, model.weight.detach().clone()
+
+    (history, weight), (expected, expected_weight) = run(surroundings), run(contextlib.nullcontext)
+    assert torch.equal(weight, expected_weight) and history.equals(expected)
+
+
+# --- arguments
+
+
+def test_a_data_loader_trains():
+    model = nn.Linear(6, 2)
     x, y = data()
-    make = lambda seed: BalancedBatches(x, y, classes=3, per_class=2, generator=torch.Generator().manual_seed(seed))  # noqa: E731
-    first, second = make(0), make(1)
-    for _ in range(6):
-        next(first)
-    second.load_state_dict(first.state_dict())
-    for _ in range(9):  # across two epochs
-        assert torch.equal(next(first)[0], next(second)[0])
+    loader = DataLoader(TensorDataset(x, y), batch_size=25, shuffle=True)
+    history = train(model, rb.SmoothAPLoss(0.1), loader, sgd(model), steps=9, every=3)
+    assert history["step"].tolist() == [3, 6, 9] and history["loss"].notna().all()
+    with pytest.raises(ValueError, match=r"batches ended after 2, before the last step"):
+        train(model, rb.SmoothAPLoss(0.1), iter(loader), sgd(model), steps=3)
 
 
-def test_batches_leave_the_global_seed_alone():
-    before = torch.get_rng_state()
-    epoch()
-    assert torch.equal(torch.get_rng_state(), before)
+ARGUMENTS = {
+    "model": (TypeError, [lambda x: x, None]),
+    "loss_fn": (TypeError, [None, 0.5]),
+    "batches": (TypeError, [None, 7]),
+    "optimizer": (TypeError, [torch.optim.SGD, None]),
+    "scheduler": (TypeError, [torch.optim.lr_scheduler.LinearLR, 0.1]),
+    "steps": (ValueError, [0, -1, 2.0, torch.nan, "3", None, True]),
+    "every": (ValueError, [0, -1, 2.0, torch.nan, "3", True]),
+    "evaluate": (TypeError, [0.5, "R@1"]),
+}
+
+
+@pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, values) in ARGUMENTS.items() for bad in values], ids=str)
+def test_bad_arguments_name_themselves(name, bad):
+    model = nn.Linear(6, 2)
+    arguments = {"model": model, "loss_fn": rb.SmoothAPLoss(), "batches": [data()], "optimizer": sgd(model), "steps": 1}
+    with pytest.raises(ARGUMENTS[name][0], match=rf"^{name} must be"):
+        train(**arguments | {name: bad})
+
+
+@pytest.mark.parametrize("count", [np.int64(3), np.int32(3)], ids=lambda x: type(x).__name__)
+def test_counts_of_numpy_are_fine(count):
+    model = nn.Linear(6, 2)
+    assert train(model, rb.SmoothAPLoss(), [data()], sgd(model), steps=count, every=count)["step"].tolist() == [3]
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("loss", "got"),
     [
-        ({"labels": torch.zeros(3)}, "labels must be integers"),
-        ({"labels": torch.zeros(2, dtype=torch.long)}, "one for each of the 3 inputs"),
-        ({"classes": 3}, "classes must be from 1 to the 2 classes of labels, got 3"),
-        ({"per_class": 0}, "per_class must be at least 1"),
+        (lambda out, _: out.sum(1), r"a tensor of shape \(50,\)"),
+        (lambda out, _: out.sum().detach(), r"a tensor of shape \(\) without a gradient"),
+        (lambda out, _: out.sum().item(), "float"),
+        (lambda out, _: None, "NoneType"),
     ],
 )
-def test_bad_batches_are_named(change, message):
-    arguments = {
-        "inputs": torch.ones(3, 1),
-        "labels": torch.tensor([0, 0, 1]),
-        "classes": 2,
-        "per_class": 1,
-        "generator": torch.Generator(),
-    }
-    with pytest.raises(ValueError, match=message):
-        BalancedBatches(**arguments | change)
+def test_a_loss_that_is_no_number_is_named(loss, got):
+    model = nn.Linear(6, 2)
+    with pytest.raises(TypeError, match=f"loss_fn must return one number with a gradient, got {got}"):
+        train(model, loss, [data()], sgd(model), steps=1)
+
+
+def evaluated(values):
+    model = nn.Linear(6, 2)
+    return train(model, rb.SmoothAPLoss(), [data()], sgd(model), steps=1, evaluate=lambda _: values).iloc[0]
+
+
+NUMBERS = [0.5, Decimal("0.5"), np.float32(0.5), np.float64(0.5), np.array(0.5), np.array([0.5]), torch.tensor(0.5), torch.tensor([0.5])]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=repr)
+def test_numbers_of_all_kinds_become_plain(number):
+    found = evaluated({"R@1": number})["R@1"]
+    assert found == 0.5 and isinstance(found, float)
+
+
+@pytest.mark.parametrize("value", [np.ones(2), torch.ones(2), [0.5], {"a": 1}, 1j, object], ids=lambda x: type(x).__name__)
+def test_what_is_no_number_is_refused_by_name(value):
+    with pytest.raises(TypeError, match=f"evaluate must return numbers, got {type(value).__name__} for 'R@1'; try float"):
+        evaluated({"R@1": value})
+
+
+def test_an_evaluation_that_is_no_row_is_refused():
+    with pytest.raises(TypeError, match="evaluate must return a dictionary of numbers, got float"):
+        evaluated(0.5)
+    for name in ("step", "loss"):
+        with pytest.raises(ValueError, match=f'evaluate must not return "{name}", a column of the history; call it "validation {name}"'):
+            evaluated({name: 1})

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_scores
+from rankbook.precision import plainly
 from rankbook.ranks.exact import put_absent_last
 
 
@@ -16,10 +17,12 @@ class Sorter(nn.Module):
         length: the only number of items that it sorts; None: any number.
 
     Call it like any ranker, ``(scores[..., n], relevance=None, *, where=None) -> ranks[..., n]``; relevance is not used. The
-    ranks of a learned sorter are estimates: they may leave [1, n] by its error, and need not sum to n (n + 1) / 2. Scores are
-    computed in the dtype of the weights; the ranks come back in that of the scores. A list with one item has rank 1 and no
-    gradient. Rank in evaluation mode (`load_sorter` and `train_sorter` leave it so): in training mode a batch normalization
-    mixes the lists of a batch.
+    ranks of a learned sorter are estimates, and need not sum to n (n + 1) / 2. What the network says beyond the range of
+    counted ranks, [1/2, n + 1/2] for n present items, is clamped straight through: the value stays inside, so that every metric
+    is defined, and the gradient is that of the network, so that an item out there is still led back. Scores are computed in the
+    dtype of the weights, whatever autocast asks for; the ranks come back in that of the scores (float32 for half precision). A
+    list with one item has rank 1 and no gradient. Rank in evaluation mode (`load_sorter` and `train_sorter` leave it so): in
+    training mode a batch normalization mixes the lists of a batch.
 
     Raises:
         ValueError: a list has another length than ``length``; scores that are not finite.
@@ -51,14 +54,21 @@ class Sorter(nn.Module):
         present = None if where is None else where.reshape(-1, n)
         if present is not None:  # an empty list is computed as if it were full, so that nothing divides by zero
             present = present | ~present.any(-1, keepdim=True)
-        ranks = self.rank_lists(lists, present)
-        alone = n == 1 if present is None else present.sum(-1, keepdim=True) == 1
-        ranks = torch.where(torch.as_tensor(alone, device=ranks.device), 1.0, ranks)
+        ranks = plainly(lambda lists: self.rank_lists(lists, present), lists, self.parameters())
+        count = torch.full_like(ranks[..., :1], n) if present is None else present.sum(-1, keepdim=True).to(ranks.dtype)
+        ranks = torch.where(count == 1, 1.0, clamp_straight_through(ranks, count))
         return put_absent_last(ranks.to(scores.dtype).view(scores.shape), where)
 
     def rank_lists(self, scores: Tensor, present: Tensor | None) -> Tensor:
         """Ranks ``[lists, n]`` of scores ``[lists, n]``; what it says about items that are not ``present`` is not read."""
         raise NotImplementedError
+
+
+def clamp_straight_through(ranks: Tensor, count: Tensor) -> Tensor:
+    """Ranks within [1/2, count + 1/2], with the gradient of those that came in."""
+    fixed = ranks.detach()
+    inside = fixed.clamp(min=0.5).minimum(count + 0.5)
+    return inside + (ranks - fixed)  # the difference is 0 to the last bit, but it has the gradient
 
 
 def within_reach(scores: Tensor, dtype: torch.dtype) -> Tensor:

@@ -210,7 +210,8 @@ export function unpack({ architecture, options, layout, data }) {
 // The ranks that an unpacked network gives to two or more scores, and the gradient of sum_i pull_i r_i.
 export function learnedRanks(network, scores, pull) {
   tape = [];
-  const column = matrix(scores.length, 1, (i) => scores[i]), ranks = network(column);
+  const n = scores.length, column = matrix(n, 1, (i) => scores[i]);
+  const ranks = map(network(column), (rank) => Math.min(Math.max(rank, 0.5), n + 0.5), () => 1); // clamped straight through
   ranks.g.set(pull);
   tape.reverse().forEach((step) => step());
   return { ranks: Array.from(ranks.v), gradient: Array.from(column.g) };
