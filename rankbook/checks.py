@@ -127,6 +127,13 @@ def check_callable(name: str, value: Callable[..., T]) -> Callable[..., T]:
     return value
 
 
+def check_dtype(name: str, value: Any) -> torch.dtype:
+    """Return ``value`` if it is a dtype that scores may have."""
+    if not isinstance(value, torch.dtype) or value not in _FLOATS:
+        raise ValueError(f"{name} must be torch.float16, bfloat16, float32 or float64, got {_say(value)}")
+    return value
+
+
 def check_instance(name: str, value: Any, kind: type[T], example: str) -> T:
     """Return ``value`` if it is of the class ``kind``; the error shows an example of one."""
     if not isinstance(value, kind):

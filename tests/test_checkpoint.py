@@ -240,7 +240,7 @@ def test_a_state_that_does_not_fit_is_named(tmp_path):
         def load_state_dict(self, state):
             super().load_state_dict({"place": state["position"]})
 
-    arguments = dict(classes=3, per_class=2, generator=torch.Generator())  # noqa: C408
+    arguments = {"classes": 3, "per_class": 2, "generator": torch.Generator()}
     for batches in (BalancedBatches(*data(), **arguments), Batches(*data(), **arguments)):
         batches.__class__.__name__ = "BalancedBatches"
         model = nn.Linear(6, 2)

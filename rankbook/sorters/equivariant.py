@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rankbook.checks import check_count
 from rankbook.sorters.sorter import Sorter, standardize
 
 _REACH = 3.5  # knots start evenly over so many standard deviations on each side
@@ -37,6 +38,7 @@ class KnotSorter(Sorter):
 
     def __init__(self, knots: int = 80):
         super().__init__()
+        knots = check_count("knots", knots)
         slope = knots / _REACH  # twice the inverse distance of two knots
         self.place = nn.Parameter(torch.linspace(-_REACH, _REACH, knots))
         self.log_count_slope = nn.Parameter(torch.full((knots,), slope).log())
@@ -76,6 +78,8 @@ class SetTransformerSorter(Sorter):
 
     def __init__(self, hidden: int = 64, layers: int = 2, inducing: int = 16, heads: int = 4):
         super().__init__()
+        hidden, layers = check_count("hidden", hidden), check_count("layers", layers)
+        inducing, heads = check_count("inducing", inducing), check_count("heads", heads)
         if hidden % heads:
             raise ValueError(f"heads must divide hidden, got hidden={hidden} and heads={heads}")
         self.place = nn.Parameter(torch.linspace(-_REACH, _REACH, hidden))

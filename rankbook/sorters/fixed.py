@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rankbook.checks import check_count, check_flag
 from rankbook.sorters.sorter import Sorter, push_absent_below, standardize
 
 _CHANNELS = (1, 8, 16, 32, 64, 96, 128, 256, 256, 128)
@@ -21,7 +22,7 @@ class _OrderedSorter(Sorter):
     def __init__(self, n: int | None, standardized: bool):
         super().__init__()
         self.length = n
-        self.standardized = standardized
+        self.standardized = check_flag("standardized", standardized)
 
     def train(self, mode: bool = True) -> _OrderedSorter:
         super().train(mode)
@@ -60,6 +61,7 @@ class BiLSTMSorter(_OrderedSorter):
     """
 
     def __init__(self, n: int = 100, hidden: int = 64, layers: int = 2, standardized: bool = False):
+        n, hidden, layers = check_count("n", n), check_count("hidden", hidden), check_count("layers", layers)
         super().__init__(n, standardized)
         self.lstm = nn.LSTM(1, hidden, layers, batch_first=True, bidirectional=True)
         self.read = nn.Linear(2 * n * hidden, n)
@@ -87,6 +89,7 @@ class BiGRUSorter(_OrderedSorter):
 
     def __init__(self, hidden: int = 32, layers: int = 2, standardized: bool = True):
         super().__init__(None, standardized)
+        hidden, layers = check_count("hidden", hidden), check_count("layers", layers)
         self.gru = nn.GRU(1, hidden, layers, batch_first=True, bidirectional=True)
         self.read = nn.Linear(2 * hidden, 1)
 
@@ -112,9 +115,10 @@ class ConvSorter(_OrderedSorter):
     """
 
     def __init__(self, n: int = 100, standardized: bool = False):
-        super().__init__(n, standardized)
+        n = check_count("n", n)
         if n <= _SHRINK:
             raise ValueError(f"n must be more than {_SHRINK}, which the convolutions eat, got {n}")
+        super().__init__(n, standardized)
         layers = []
         for place, kernel in enumerate(_KERNELS):
             layers.append(nn.Conv1d(_CHANNELS[place], _CHANNELS[place + 1], kernel))
@@ -147,6 +151,7 @@ class MLPSorter(_OrderedSorter):
     """
 
     def __init__(self, n: int = 100, hidden: int = 2048, standardized: bool = False):
+        n, hidden = check_count("n", n), check_count("hidden", hidden)
         super().__init__(n, standardized)
         self.layers = nn.Sequential(nn.Linear(n, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, n))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from rankbook.checks import check_positive
+from rankbook.checks import check_count, check_positive
 from rankbook.sorters.sorter import Sorter, standardize
 
 _NEIGHBORS = (1, 2, 4, 8, 16)  # spacings are measured over so many neighbors on each side
@@ -46,7 +46,7 @@ class KernelSorter(Sorter):
 
     def __init__(self, hidden: int = 16, width: float = 1.0):
         super().__init__()
-        width = check_positive("width", width)
+        hidden, width = check_count("hidden", hidden), check_positive("width", width)
         self.widths = nn.Sequential(
             nn.Linear(len(_NEIGHBORS), hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, 1)
         )

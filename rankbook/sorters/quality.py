@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_scores
+from rankbook.checks import check_callable, check_count, check_positive, check_scores
+from rankbook.precision import gradients
 from rankbook.ranks import exact_ranks
 from rankbook.types import RankFn
 
@@ -30,7 +33,8 @@ def rank_error(ranker: RankFn, scores: Tensor, *, chunk_size: int = 256) -> Tens
     >>> rb.rank_error(partial(rb.sigmoid_ranks, tau=0.01), torch.tensor([[0.2, 0.9, 0.5]])) < 1e-6
     tensor([True])
     """
-    scores, _ = check_scores(scores)
+    check_callable("ranker", ranker)
+    scores, chunk_size = _check_lists(scores), check_count("chunk_size", chunk_size)
     with torch.no_grad():
         parts = [(ranker(some) - exact_ranks(some, ties="average")).abs().mean(-1) for some in scores.split(chunk_size)]
     return torch.cat(parts) / scores.shape[-1]
@@ -61,15 +65,17 @@ def rank_descent(ranker: RankFn, *, n: int = 100, lists: int = 16, steps: int = 
     >>> bool(rb.rank_descent(partial(rb.sigmoid_ranks, tau=0.1), steps=50) > 0.5)
     True
     """
-    if n < 2:
-        raise ValueError(f"n must be at least 2, one item has nowhere to go, got {n}")
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.randn(lists, n, generator=generator).requires_grad_()
-    goal = torch.rand(lists, n, generator=generator).argsort(-1).to(scores.dtype) + 1
-    adam = torch.optim.Adam([scores], lr=lr)
-    with torch.enable_grad():
+    check_callable("ranker", ranker)
+    n = check_count("n", n, at_least=2)  # one item has nowhere to go
+    lists, steps, lr = check_count("lists", lists), check_count("steps", steps), check_positive("lr", lr)
+    generator = torch.Generator("cpu").manual_seed(check_count("seed", seed, at_least=0))
+    draw = {"generator": generator, "device": "cpu", "dtype": torch.float32}  # whatever torch's defaults are
+    with gradients():
+        scores = torch.randn(lists, n, **draw).requires_grad_()
+        goal = torch.rand(lists, n, **draw).argsort(-1).to(scores.dtype) + 1
+        adam = torch.optim.Adam([scores], lr=lr)
         for _ in range(steps):
-            (scores.grad,) = torch.autograd.grad(((ranker(scores) - goal) / n).square().mean(), scores)
+            scores.grad = _gradient("ranker", ranker, scores, lambda ranks: ((ranks - goal) / n).square().mean())
             adam.step()
     distance = (exact_ranks(scores.detach(), ties="average") - goal).square().sum(-1)
     return (1 - 6 * distance / (n * (n * n - 1))).mean().item()
@@ -100,14 +106,31 @@ def gradient_cosine(ranker: RankFn, reference: RankFn, scores: Tensor, *, seed: 
     >>> bool((rb.gradient_cosine(partial(rb.sigmoid_ranks, tau=0.3), partial(rb.laplace_ranks, tau=0.3), scores) > 0.9).all())
     True
     """
-    scores, _ = check_scores(scores)
-    generator = torch.Generator().manual_seed(seed)
-    goal = torch.rand(scores.shape, generator=generator).argsort(-1).to(scores) + 1
-
-    def gradient(ranker: RankFn) -> Tensor:
+    check_callable("ranker", ranker)
+    check_callable("reference", reference)
+    scores = _check_lists(scores)
+    generator = torch.Generator("cpu").manual_seed(check_count("seed", seed, at_least=0))
+    draw = {"generator": generator, "device": "cpu", "dtype": torch.float32}
+    with gradients():
+        goal = torch.rand(scores.shape, **draw).argsort(-1).to(scores) + 1
         x = scores.detach().clone().requires_grad_()
-        with torch.enable_grad():
-            (grad,) = torch.autograd.grad((ranker(x) - goal).square().sum(), x)
-        return grad
+        ours, theirs = (
+            _gradient(name, one, x, lambda ranks: (ranks - goal).square().sum())
+            for name, one in (("ranker", ranker), ("reference", reference))
+        )
+        return torch.nn.functional.cosine_similarity(ours, theirs, dim=-1)
 
-    return torch.nn.functional.cosine_similarity(gradient(ranker), gradient(reference), dim=-1)
+
+def _gradient(name: str, ranker: RankFn, scores: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
+    ranks = ranker(scores)
+    if not ranks.requires_grad:
+        raise RuntimeError(f"{name} has no gradient: its ranks do not say how they depend on the scores; look for detach(), or exact ranks")
+    (gradient,) = torch.autograd.grad(loss_of(ranks), scores)
+    return gradient
+
+
+def _check_lists(scores: Tensor) -> Tensor:
+    scores, _ = check_scores(scores)
+    if scores.dim() != 2:
+        raise ValueError(f"scores must have shape [lists, n], got {tuple(scores.shape)}; try scores.reshape(-1, scores.shape[-1])")
+    return scores

@@ -96,7 +96,7 @@ def standardize(scores: Tensor, present: Tensor | None) -> Tensor:
         tied = low.amin(-1, keepdim=True) == high.amax(-1, keepdim=True)
     largest = centered.detach().abs().amax(-1, keepdim=True)
     largest = torch.where(tied, 0.0, largest)  # or the rounding of the mean would be the scale
-    smallest = torch.finfo(scores.dtype).tiny ** 0.75  # a spread below counts as a tie: its gradient would overflow
+    smallest = torch.finfo(scores.dtype).tiny ** 0.8  # a spread below counts as a tie: its gradient would overflow
     centered = centered / torch.where(largest > smallest, largest, 1.0)  # first, so that squares neither overflow nor vanish
     deviation = (centered.detach().square().sum(-1, keepdim=True) / count).sqrt()
     return centered / torch.where(tied | (deviation == 0), 1.0, deviation)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from rankbook.checks import check_choice, check_count, check_dtype, check_instance
+
 #: The kinds of lists of the mixture "code", in the order of the released code; "uniform" and "uniform | normal" count twice there.
 KINDS = (
     "uniform",
@@ -18,6 +20,9 @@ KINDS = (
     "shuffled grid | uniform",
     "fixed grid",
 )
+
+#: What `synthetic_scores` knows by name.
+MIXTURES = ("paper", "code", *dict.fromkeys(KINDS))
 
 _PARTS = ("uniform", "normal", "grid", "shuffled grid", "fixed grid")
 _SIDES = [[_PARTS.index(side) for side in (kind.split(" | ") * 2)[:2]] for kind in KINDS]  # left and right of the split
@@ -52,7 +57,7 @@ def synthetic_scores(
     Returns: scores ``[batch, n]``.
 
     Raises:
-        ValueError: ``n`` or ``batch`` is below 1; an unknown mixture.
+        ValueError: ``n`` or ``batch`` is below 1; an unknown mixture; a dtype that is not floating point.
 
     Cost: :math:`O(\text{batch} \cdot n \log n)`, all lists at once.
 
@@ -61,11 +66,11 @@ def synthetic_scores(
     >>> rb.synthetic_scores(100, 32, generator=torch.Generator().manual_seed(0)).shape
     torch.Size([32, 100])
     """
-    if n < 1 or batch < 1:
-        raise ValueError(f"n and batch must be at least 1, got n={n}, batch={batch}")
-    if mixture not in ("paper", "code", *KINDS):
-        known = ", ".join(f'"{name}"' for name in ("paper", "code", *dict.fromkeys(KINDS)))
-        raise ValueError(f"mixture must be one of {known}, got {mixture!r}")
+    n, batch = check_count("n", n), check_count("batch", batch)
+    check_choice("mixture", mixture, MIXTURES)
+    check_dtype("dtype", dtype)
+    if generator is not None:
+        check_instance("generator", generator, torch.Generator, "torch.Generator().manual_seed(0)")
     if mixture == "code":
         return synthetic_kinds(n, batch, generator=generator, device=device, dtype=dtype)[0]
     draw = _Draw(n, batch, generator, device, dtype)

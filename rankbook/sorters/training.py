@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from torch.special import ndtri
 
+from rankbook.checks import check_choice, check_count, check_instance, check_number, check_positive
 from rankbook.ranks import exact_ranks
 from rankbook.sorters.quality import rank_descent, rank_error
 from rankbook.sorters.sorter import Sorter
-from rankbook.sorters.synthetic import synthetic_scores
+from rankbook.sorters.synthetic import MIXTURES, synthetic_scores
 from rankbook.training import train
 
 _GUIDED = 16  # lists of a batch on which the gradient is judged
@@ -77,25 +80,31 @@ def train_sorter(
     >>> history.columns.tolist()
     ['step', 'loss', 'error', 'descent', 'cpu_seconds']
     """
+    check_instance("sorter", sorter, Sorter, "rb.KernelSorter()")
     low, high = _range(sorter, n)
+    steps, batch, seed = check_count("steps", steps), check_count("batch", batch), check_count("seed", seed, at_least=0)
+    lr, guidance = check_positive("lr", lr), check_number("guidance", guidance, at_least=0)
+    check_choice("mixture", mixture, MIXTURES)
     batches = _SyntheticBatches(low, high, batch, mixture, seed, next(sorter.parameters()).device)
     optimizer = torch.optim.Adam(sorter.parameters(), lr=lr)
     optimizer.register_step_pre_hook(lambda *_: torch.nn.utils.clip_grad_norm_(sorter.parameters(), 1.0) and None)
     scheduler = _Schedule(optimizer, lr, total_steps=max(steps, 2), pct_start=0.1, cycle_momentum=False)
-    others = synthetic_scores(high, _CHECKED, mixture=mixture, generator=torch.Generator().manual_seed(seed + 1))
-
-    def loss_fn(ranks: Tensor, lesson: _Lesson) -> Tensor:
-        loss = (ranks - lesson.ranks).abs().mean() / ranks.shape[-1]
-        return loss if guidance == 0 else loss + guidance * (1 - _guide(sorter, lesson))
+    others = _SyntheticBatches(high, high, _CHECKED, mixture, seed + 1, torch.device("cpu")).draw(high)
 
     def evaluate(sorter: Sorter) -> dict[str, float]:
         batches.pause()
         error = rank_error(lambda s: sorter(s.to(batches.device)).cpu(), others).mean().item()
         return {"error": error, "descent": _descent(sorter, high, batches.device, seed + 1), "cpu_seconds": batches.seconds}
 
+    loss_fn = partial(_imitation, sorter=sorter, guidance=guidance)
     return train(
         sorter, loss_fn, batches, optimizer, steps=steps, scheduler=scheduler, evaluate=evaluate, every=every, checkpoint=checkpoint
     )
+
+
+def _imitation(ranks: Tensor, lesson: _Lesson, *, sorter: Sorter, guidance: float) -> Tensor:
+    loss = (ranks - lesson.ranks).abs().mean() / ranks.shape[-1]
+    return loss if guidance == 0 else loss + guidance * (1 - _guide(sorter, lesson))
 
 
 class _Schedule(torch.optim.lr_scheduler.OneCycleLR):
@@ -120,8 +129,12 @@ class _SyntheticBatches:
 
     def __init__(self, low: int, high: int, batch: int, mixture: str, seed: int, device: torch.device):
         self.low, self.high, self.batch, self.mixture, self.device = low, high, batch, mixture, device
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator("cpu").manual_seed(seed)
+        self.random = {"generator": self.generator, "device": "cpu", "dtype": torch.float32}  # whatever torch's defaults are
         self.seconds, self.since = 0.0, None
+
+    def draw(self, n: int) -> Tensor:
+        return synthetic_scores(n, self.batch, mixture=self.mixture, **self.random)
 
     def pause(self) -> None:
         """Stop the clock until the next batch."""
@@ -132,15 +145,19 @@ class _SyntheticBatches:
     def __next__(self) -> tuple[Tensor, _Lesson]:
         if self.since is None:
             self.since = time.process_time()
-        u = torch.rand((), generator=self.generator).item()
+        u = torch.rand((), **self.random).item()
         n = round(self.low * (self.high / self.low) ** u)
-        scores = synthetic_scores(n, self.batch, mixture=self.mixture, generator=self.generator)
+        scores = self.draw(n)
         # spread from 1 to 2: lists that have begun to move apart, as they do on the way to a goal
-        spread = 2 ** torch.rand(_GUIDED, 1, generator=self.generator)
-        start = spread * torch.randn(_GUIDED, n, generator=self.generator)
-        goal = torch.rand(_GUIDED, n, generator=self.generator).argsort(-1) + 1.0
+        spread = 2 ** torch.rand(_GUIDED, 1, **self.random)
+        start = spread * torch.randn(_GUIDED, n, **self.random)
+        goal = torch.rand(_GUIDED, n, **self.random).argsort(-1).to(start.dtype) + 1
         lesson = _Lesson(*(x.to(self.device) for x in (exact_ranks(scores, ties="average"), start, goal)))
         return scores.to(self.device), lesson
+
+    def fingerprint(self) -> dict[str, Any]:
+        seed = self.generator.initial_seed()
+        return {"n": (self.low, self.high), "batch": self.batch, "mixture": self.mixture, "seed": seed}
 
     def state_dict(self) -> dict[str, Any]:
         return {"generator": self.generator.get_state(), "seconds": self.seconds}
@@ -153,9 +170,11 @@ class _SyntheticBatches:
 def _range(sorter: Sorter, n: int | tuple[int, int] | None) -> tuple[int, int]:
     if n is None:
         n = sorter.length or 100
-    low, high = n if isinstance(n, tuple) else (n, n)
-    if not 1 <= low <= high or high < 2:
+    pair = n if isinstance(n, (tuple, list)) else (n, n)
+    counts = [one for one in pair if isinstance(one, numbers.Integral) and not isinstance(one, bool)]
+    if len(pair) != 2 or len(counts) != 2 or not 1 <= counts[0] <= counts[1] or counts[1] < 2:
         raise ValueError(f"n must be at least 2, or a pair (low, high) that rises from 1 or more, got {n}")
+    low, high = map(int, counts)
     if sorter.length is not None and (low, high) != (sorter.length, sorter.length):
         raise ValueError(f"n must be {sorter.length}, the length that this {type(sorter).__name__} was built for, got {n}")
     return low, high

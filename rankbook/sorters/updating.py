@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rankbook.checks import check_positive, check_scores
+from rankbook.checks import check_count, check_positive, check_scores
+from rankbook.precision import gradients
 from rankbook.ranks import exact_ranks
 
 
@@ -61,11 +62,10 @@ class UpdatingSorter(nn.Module):
         super().__init__()
         if not isinstance(sorter, nn.Module) or next(sorter.parameters(), None) is None:
             raise TypeError(f"sorter must be a module with weights, such as rb.load_sorter returns, got {type(sorter).__name__}")
-        if lists < 1:
-            raise ValueError(f"lists must be at least 1, got {lists}")
+        lists, lr = check_count("lists", lists), check_positive("lr", lr)
         self.sorter = sorter.eval().requires_grad_(False)
         self.lists = lists
-        self._adam = torch.optim.Adam(sorter.parameters(), lr=check_positive("lr", lr))
+        self._adam = torch.optim.Adam(sorter.parameters(), lr=lr)
         self._batches: deque[tuple[Tensor, Tensor | None]] = deque()
 
     def train(self, mode: bool = True) -> UpdatingSorter:
@@ -82,7 +82,8 @@ class UpdatingSorter(nn.Module):
 
     def _remember(self, scores: Tensor, where: Tensor | None) -> None:
         # copies: the caller may write into the scores before the update
-        newest = [None if x is None else x.reshape(-1, x.shape[-1])[-self.lists :].clone() for x in (scores, where)]
+        with torch.inference_mode(False):
+            newest = [None if x is None else x.reshape(-1, x.shape[-1])[-self.lists :].clone() for x in (scores, where)]
         self._batches.append(tuple(newest))
         while sum(len(scores) for scores, _ in self._batches) > self.lists:
             self._batches.popleft()
@@ -104,10 +105,10 @@ class UpdatingSorter(nn.Module):
         try:
             for scores, where in self._batches:
                 self._adam.zero_grad()
-                with torch.enable_grad():
+                with gradients():
                     error = self._error(scores.to(weights[0].device), where if where is None else where.to(weights[0].device))
-                error.backward()
-                self._adam.step()
+                    error.backward()
+                    self._adam.step()
                 errors.append(error.item())
         finally:
             for weight, (trains, grad) in zip(weights, outside, strict=True):

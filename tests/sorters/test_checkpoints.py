@@ -3,15 +3,19 @@
 import hashlib
 import json
 import os
+import random
 import shutil
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import rankbook as rb
 from rankbook.experiments.sorters.recipes import TEST_LISTS, TEST_SEED, N
-from rankbook.sorters import checkpoints
+from rankbook.sorters import card, checkpoints
+from rankbook.sorters.card import seal
 from rankbook.sorters.checkpoints import shipped_names
 from rankbook.sorters.synthetic import KINDS, synthetic_kinds
 from sorters.models import SMALL, small
@@ -82,7 +86,7 @@ def test_what_cannot_be_loaded_again_is_not_written(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_a_kill_leaves_the_old_files_or_a_refusal(saved, monkeypatch):
+def test_a_kill_leaves_the_old_files_or_a_refusal_that_can_be_repaired(saved, monkeypatch):
     folder, sorter = saved
     old = {path.name: path.read_bytes() for path in folder.iterdir()}
     with torch.no_grad():
@@ -98,34 +102,64 @@ def test_a_kill_leaves_the_old_files_or_a_refusal(saved, monkeypatch):
 
         return rename
 
-    monkeypatch.setattr(checkpoints.os, "replace", killed(0))
+    monkeypatch.setattr(os, "replace", killed(0))
     with pytest.raises(KeyboardInterrupt):
         rb.save_sorter(sorter, folder, SMALL[rb.KnotSorter])
-    assert {name: (folder / name).read_bytes() for name in old} == old
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == old
     rb.load_sorter(folder)
 
-    monkeypatch.setattr(checkpoints.os, "replace", killed(1))
+    monkeypatch.setattr(os, "replace", killed(1))
     with pytest.raises(KeyboardInterrupt):
         rb.save_sorter(sorter, folder, SMALL[rb.KnotSorter])
     assert [path.name for path in replaced] == ["weights.safetensors"]
-    with pytest.raises(ValueError, match="are damaged"):
+    with pytest.raises(ValueError, match="are damaged, or a save was interrupted: .* save the sorter anew"):
         rb.load_sorter(folder)
 
+    monkeypatch.setattr(os, "replace", replace)
+    rb.save_sorter(sorter, folder, SMALL[rb.KnotSorter])
+    assert torch.equal(rb.load_sorter(folder).place, sorter.place)
 
-@pytest.mark.parametrize("place", [0, 100, -1])
-def test_damaged_weights_are_refused(saved, place):
+
+def flips(content, count):
+    """The content with one bit flipped, at random places, the first and the last among them."""
+    places = random.Random(0)
+    for place in [0, len(content) - 1, *(places.randrange(len(content)) for _ in range(count))]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << places.randrange(8)
+        yield bytes(damaged)
+
+
+def test_any_flipped_bit_of_the_weights_is_noticed(saved):
     file = saved[0] / "weights.safetensors"
-    content = bytearray(file.read_bytes())
+    content = file.read_bytes()
     expected = hashlib.sha256(content).hexdigest()
-    content[place] ^= 1
+    for damaged in flips(content, 100):
+        file.write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=f"the weights of .*knots are damaged, .*: expected sha256 {expected}, found .*; save the sorter anew"
+        ):
+            rb.load_sorter(saved[0])
+
+
+def test_any_flipped_bit_of_the_card_is_noticed(saved):
+    """Spaces and the case of an exponent too, which JSON reads as the same."""
+    rb.save_sorter(saved[1], saved[0], SMALL[rb.KnotSorter], error=2.5e-05, note="µ")
+    file = saved[0] / "card.json"
+    content = file.read_bytes()
+    exponent = content.replace(b"2.5e-05", b"2.5E-05")
+    assert exponent != content
+    for damaged in (*flips(content, 2 * len(content)), exponent, content.replace(b" ", b"  ", 1), content[:-1], content + b"\n"):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="the card of .*knots is damaged.* save the sorter anew"):
+            rb.load_sorter(saved[0])
     file.write_bytes(content)
-    with pytest.raises(ValueError, match=f"the weights of .*knots are damaged: expected sha256 {expected}, found "):
-        rb.load_sorter(saved[0])
+    rb.load_sorter(saved[0])
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b'{"architecture": "Kn', b"\xff\xfe", b"7", b"[]", b"{}", b'{"architecture": "KnotSorter", "arguments": {}}'],
+    [b"", b'{"architecture": "Kn', b"\xff\xfe", b"7", b"[]", b"{}", b"[" * 100_000, b'{"architecture": "KnotSorter", "arguments": {}}'],
+    ids=lambda content: repr(content[:10]),
 )
 def test_damaged_card_is_refused(saved, content):
     (saved[0] / "card.json").write_bytes(content)
@@ -134,12 +168,117 @@ def test_damaged_card_is_refused(saved, content):
             read(saved[0])
 
 
-@pytest.mark.parametrize("change", [{"architecture": "Sorter"}, {"arguments": {"knots": 21}}, {"arguments": {"nuts": 20}}])
+def forge(folder, **change):
+    """A card with other entries and a checksum that fits."""
+    card = json.loads((folder / "card.json").read_text()) | change
+    del card["card_sha256"]
+    (folder / "card.json").write_bytes(seal(card))
+
+
+FORGED = [
+    {"architecture": "Sorter"},
+    {"architecture": ["KnotSorter"]},
+    {"architecture": "MLPSorter"},
+    {"arguments": {"knots": 21}},
+    {"arguments": {"knots": 0}},
+    {"arguments": {"knots": "20"}},
+    {"arguments": {"nuts": 20}},
+    {"arguments": [20]},
+    {"arguments": None},
+]
+
+
+@pytest.mark.parametrize("change", FORGED, ids=str)
 def test_card_of_another_sorter_is_refused(saved, change):
-    card = json.loads((saved[0] / "card.json").read_text())
-    (saved[0] / "card.json").write_text(json.dumps(card | change))
-    with pytest.raises(ValueError, match=r"the card of .*knots does not belong to its weights"):
+    forge(saved[0], **change)
+    with pytest.raises(ValueError, match=r"the card of .*knots does not belong to its weights: "):
         rb.load_sorter(saved[0])
+
+
+def test_weights_of_another_form_are_refused(saved):
+    for weights in (b"", b"7", b"\xff" * 40, (2).to_bytes(8, "little") + b"[]", (12).to_bytes(8, "little") + b'{"place": 7}'):
+        (saved[0] / "weights.safetensors").write_bytes(weights)
+        forge(saved[0], sha256=hashlib.sha256(weights).hexdigest())
+        with pytest.raises(ValueError, match="does not belong to its weights: the weights are no safetensors file"):
+            rb.load_sorter(saved[0])
+
+
+HUGE = [
+    ("KnotSorter", {"knots": 10**11}),
+    ("KernelSorter", {"hidden": 10**6}),
+    ("MLPSorter", {"n": 20, "hidden": 10**6}),
+    ("BiLSTMSorter", {"n": 10**7, "hidden": 10**4}),
+    ("BiGRUSorter", {"hidden": 8, "layers": 10**9}),
+    ("SetTransformerSorter", {"hidden": 8, "layers": 10**9}),
+    ("ConvSorter", {"n": 10**30}),
+    ("MLPSorter", {"n": 79, "hidden": 79}),  # not too many for the count of the weights: the shapes decide
+]
+
+
+@pytest.mark.parametrize(("architecture", "arguments"), HUGE, ids=str)
+def test_sizes_that_would_take_gigabytes_are_refused_before_they_do(saved, architecture, arguments, monkeypatch):
+    forge(saved[0], architecture=architecture, arguments=arguments)
+    monkeypatch.setattr(card.safetensors.torch, "load", None)  # the weights are not even read
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="does not belong to its weights: "):
+        rb.load_sorter(saved[0])
+    assert time.perf_counter() - start < 2
+
+
+WRONG = [
+    (rb.SetTransformerSorter, {"heads": 2}),
+    (rb.SetTransformerSorter, {"heads": 8}),
+    (rb.BiLSTMSorter, {"standardized": True}),
+    (rb.BiGRUSorter, {"standardized": False}),
+    (rb.MLPSorter, {"standardized": True}),
+    (rb.MLPSorter, {"hidden": 31}),
+    (rb.ConvSorter, {"n": 41}),
+    (rb.KnotSorter, {"nuts": 3}),
+]
+
+
+@pytest.mark.parametrize(("architecture", "wrong"), WRONG, ids=str)
+def test_arguments_of_another_sorter_are_not_written(architecture, wrong, tmp_path):
+    """Other heads have the same shapes."""
+    sorter = small(architecture).train()
+    with pytest.raises(ValueError, match="arguments must be those that the sorter was built with: "):
+        rb.save_sorter(sorter, tmp_path / "a", SMALL[architecture] | wrong)
+    assert not (tmp_path / "a").exists()
+    assert sorter.training
+    rb.save_sorter(sorter, tmp_path / "a", SMALL[architecture])
+
+
+def test_facts_that_a_card_cannot_hold_are_refused(saved, tmp_path):
+    with pytest.raises(TypeError, match="facts must be what JSON can hold: .* got object"):
+        rb.save_sorter(saved[1], tmp_path / "a", SMALL[rb.KnotSorter], thing=object())
+    with pytest.raises(ValueError, match="facts must not be called sha256, weights, which the card has already"):
+        rb.save_sorter(saved[1], tmp_path / "a", SMALL[rb.KnotSorter], weights=3, sha256="")
+    with pytest.raises(TypeError, match="arguments must be a dict"):
+        rb.save_sorter(saved[1], tmp_path / "a", [20])
+    assert not (tmp_path / "a").exists()
+    written = rb.save_sorter(saved[1], tmp_path / "a", {"knots": np.int64(20)}, error=np.float32(0.5), place=(1, torch.tensor(2)))
+    assert (written["arguments"], written["error"], written["place"]) == ({"knots": 20}, 0.5, [1, 2])
+    assert rb.load_sorter(tmp_path / "a").place.shape == (20,)
+
+
+@every_sorter
+@pytest.mark.parametrize("mode", [{"device": "meta"}, {"dtype": torch.float64}, {"dtype": torch.float16}, {"inference": True}], ids=str)
+def test_defaults_and_modes_do_not_matter_to_what_is_loaded(architecture, mode, tmp_path):
+    sorter = small(architecture)
+    rb.save_sorter(sorter, tmp_path, SMALL[architecture])
+    try:
+        torch.set_default_device(mode.get("device"))
+        torch.set_default_dtype(mode.get("dtype", torch.float32))
+        with torch.inference_mode(mode.get("inference", False)):
+            loaded = rb.load_sorter(tmp_path)
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    for ours, theirs in zip(loaded.state_dict().values(), sorter.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs) and ours.dtype == theirs.dtype and ours.device == theirs.device
+    scores = torch.randn(2, sorter.length or 9).requires_grad_()
+    loaded.requires_grad_(True)(scores).sum().backward()
+    assert scores.grad.isfinite().all()
 
 
 def test_missing_file_is_named(saved):

@@ -79,7 +79,7 @@ def test_descent_leaves_the_weights_alone():
 
 
 def test_descent_of_one_item_is_refused():
-    with pytest.raises(ValueError, match="n must be at least 2"):
+    with pytest.raises(ValueError, match="n must be a whole number of at least 2, got 1"):
         rb.rank_descent(SOFT, n=1)
 
 

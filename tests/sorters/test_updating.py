@@ -257,6 +257,6 @@ def test_errors():
             rb.UpdatingSorter(bad)
     with pytest.raises(ValueError, match="lr must be a finite number above 0"):
         rb.UpdatingSorter(rb.KnotSorter(), lr=0)
-    with pytest.raises(ValueError, match="lists must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="lists must be a whole number of at least 1, got 0"):
         rb.UpdatingSorter(rb.KnotSorter(), lists=0)
     assert "lr=0.001, lists=7" in repr(updating(lists=7))
