@@ -140,7 +140,7 @@ def test_what_is_no_ranker_is_refused(bad):
 
 
 def test_a_ranker_without_a_gradient_is_named():
-    with pytest.raises(RuntimeError, match="ranker has no gradient: .* look for detach"):
+    with pytest.raises(RuntimeError, match=r"ranker has no gradient: .* look for detach"):
         rb.rank_descent(rb.exact_ranks, n=5)
     with pytest.raises(RuntimeError, match="reference has no gradient"):
         rb.gradient_cosine(SIGMOID, rb.exact_ranks, SCORES)
@@ -156,7 +156,7 @@ def test_scores_are_lists(shape):
 @pytest.mark.parametrize("bad", [None, 3, ["kernel"], b"kernel"], ids=repr)
 def test_names_of_another_type_are_refused(bad):
     for read in (rb.load_sorter, rb.sorter_card):
-        with pytest.raises(TypeError, match="name must be one of .*kernel"):
+        with pytest.raises(TypeError, match=r"name must be one of .*kernel"):
             read(bad)
 
 

@@ -112,7 +112,7 @@ def test_a_kill_leaves_the_old_files_or_a_refusal_that_can_be_repaired(saved, mo
     with pytest.raises(KeyboardInterrupt):
         rb.save_sorter(sorter, folder, SMALL[rb.KnotSorter])
     assert [path.name for path in replaced] == ["weights.safetensors"]
-    with pytest.raises(ValueError, match="are damaged, or a save was interrupted: .* save the sorter anew"):
+    with pytest.raises(ValueError, match=r"are damaged, or a save was interrupted: .* save the sorter anew"):
         rb.load_sorter(folder)
 
     monkeypatch.setattr(os, "replace", replace)
@@ -150,7 +150,7 @@ def test_any_flipped_bit_of_the_card_is_noticed(saved):
     assert exponent != content
     for damaged in (*flips(content, 2 * len(content)), exponent, content.replace(b" ", b"  ", 1), content[:-1], content + b"\n"):
         file.write_bytes(damaged)
-        with pytest.raises(ValueError, match="the card of .*knots is damaged.* save the sorter anew"):
+        with pytest.raises(ValueError, match=r"the card of .*knots is damaged.* save the sorter anew"):
             rb.load_sorter(saved[0])
     file.write_bytes(content)
     rb.load_sorter(saved[0])
@@ -249,7 +249,7 @@ def test_arguments_of_another_sorter_are_not_written(architecture, wrong, tmp_pa
 
 
 def test_facts_that_a_card_cannot_hold_are_refused(saved, tmp_path):
-    with pytest.raises(TypeError, match="facts must be what JSON can hold: .* got object"):
+    with pytest.raises(TypeError, match=r"facts must be what JSON can hold: .* got object"):
         rb.save_sorter(saved[1], tmp_path / "a", SMALL[rb.KnotSorter], thing=object())
     with pytest.raises(ValueError, match="facts must not be called sha256, weights, which the card has already"):
         rb.save_sorter(saved[1], tmp_path / "a", SMALL[rb.KnotSorter], weights=3, sha256="")

@@ -163,7 +163,7 @@ def test_the_seed_decides_and_global_randomness_stays(quick):
 def test_mixture_is_that_of_the_lists(quick):
     losses = {mixture: rb.train_sorter(knots(), steps=3, n=30, mixture=mixture)["loss"].item() for mixture in ("code", "normal")}
     assert losses["code"] != losses["normal"]
-    with pytest.raises(ValueError, match='mixture must be "paper", "code", .* got .cauchy'):
+    with pytest.raises(ValueError, match=r'mixture must be "paper", "code", .* got .cauchy'):
         rb.train_sorter(knots(), steps=3, mixture="cauchy")
 
 

@@ -19,8 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import rankbook as rb
-from rankbook import checkpoint
-from rankbook.training import BalancedBatches, train
+from rankbook.training import BalancedBatches, checkpoint, train
 
 
 def data(seed=0, n=50, classes=10):

@@ -14,12 +14,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
-from rankbook.batches import BalancedBatches, Batches, endless
-from rankbook.checkpoint import Checkpoint, configure, row_of
 from rankbook.checks import check_callable, check_count, check_instance
 from rankbook.precision import gradients
-
-__all__ = ["BalancedBatches", "Batches", "train"]
+from rankbook.training.batches import Batches, endless
+from rankbook.training.checkpoint import Checkpoint, configure, row_of
 
 
 def train(
