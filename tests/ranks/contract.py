@@ -84,10 +84,10 @@ PROMISES = {
     "KernelSorter": {**_ANY_ORDER, "sums": True, "ties": "average"},
     "KnotSorter": _ANY_ORDER,
     "SetTransformerSorter": _ANY_ORDER,
-    "BiGRUSorter": {**_IN_ORDER, "slack": 1.0, "shift": True},  # n times a sigmoid; the only one of these that standardizes
-    "ConvSorter": {**_IN_ORDER, "slack": 1.0},
-    "BiLSTMSorter": {**_IN_ORDER, "slack": torch.inf},  # an affine map knows no bounds
-    "MLPSorter": {**_IN_ORDER, "slack": torch.inf},
+    "BiGRUSorter": {**_IN_ORDER, "shift": True},  # the only one of these that standardizes
+    "ConvSorter": _IN_ORDER,
+    "BiLSTMSorter": _IN_ORDER,
+    "MLPSorter": _IN_ORDER,
 }
 
 
