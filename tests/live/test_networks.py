@@ -22,10 +22,12 @@ def random_sorters():
             "random set transformer": rb.SetTransformerSorter(hidden=12, layers=3, inducing=5, heads=3),
             "random gru": rb.BiGRUSorter(hidden=7, layers=1),
             "random gru on raw scores": rb.BiGRUSorter(hidden=4, layers=2, standardized=False),
+            "gru beyond the range": rb.BiGRUSorter(hidden=4, layers=1),
         }
         for sorter in sorters.values():
             for weights in sorter.parameters():  # the last layer of a fresh KernelSorter is zero
                 weights.data = (weights.data + 0.2 * torch.randn_like(weights)).half().float()
+        sorters["gru beyond the range"].read.weight.data *= 8  # ranks near 0, which are held at 1/2
     return sorters
 
 
