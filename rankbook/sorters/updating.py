@@ -82,8 +82,7 @@ class UpdatingSorter(nn.Module):
 
     def _remember(self, scores: Tensor, where: Tensor | None) -> None:
         # copies: the caller may write into the scores before the update
-        with torch.inference_mode(False):
-            newest = [None if x is None else x.reshape(-1, x.shape[-1])[-self.lists :].clone() for x in (scores, where)]
+        newest = [None if x is None else x.reshape(-1, x.shape[-1])[-self.lists :].clone() for x in (scores, where)]
         self._batches.append(tuple(newest))
         while sum(len(scores) for scores, _ in self._batches) > self.lists:
             self._batches.popleft()
