@@ -24,6 +24,7 @@ from rankbook.sorters import (
     save_sorter,
     train_sorter,
 )
+from rankbook.sorters.checkpoints import halved
 from rankbook.sorters.synthetic import KINDS, synthetic_kinds
 from rankbook.types import RankFn
 
@@ -74,7 +75,7 @@ def train_recipe(name: str, data: Path, *, resume: Path) -> None:
         sorter = recipe.build()
         every = max(1, recipe.training["steps"] // 16)
         history = train_sorter(sorter, **recipe.training, seed=SEED, every=every, checkpoint=resume / f"{name}.pt")
-        save_sorter(sorter, folder, recipe.arguments)  # rounds the weights that are measured now
+        halved(sorter)  # what is measured now is what the file will hold
         error = error_by_kind(sorter)
         save_sorter(
             sorter,
