@@ -45,7 +45,7 @@ class Sorter(nn.Module):
         """Scores ``[..., n]`` -> ranks ``[..., n]``, 1 for the highest score. ``relevance`` is not used."""
         scores, where = check_scores(scores, where)
         n = scores.shape[-1]
-        if self.length not in (None, n):
+        if self.length is not None and n != self.length:
             raise ValueError(
                 f"scores must have {self.length} items in each list, the length that this {type(self).__name__} was built for, "
                 f"got {n}; build and train one with n={n}, or use a sorter for any length, such as KernelSorter"

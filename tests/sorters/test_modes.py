@@ -306,3 +306,25 @@ def test_what_trains_and_measures_does_so_without_gradients_around_it(mode):
         wrapped(scores)
     assert found == expected
     assert math.isfinite(wrapped.update())  # what it remembered in there it can learn from out here
+
+
+# --- compiled and transformed
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=lambda kind: kind.__name__)
+def test_transforms_of_torch(architecture):
+    """A recurrent network is refused by torch itself, which has no rule for one."""
+    sorter = small(architecture).requires_grad_(False)
+    scores = scores_for(sorter)
+    ranks = sorter(scores)
+    rows = torch.stack([torch.autograd.functional.jacobian(sorter, row) for row in scores[:1]])
+    torch.testing.assert_close(torch.func.jacrev(sorter)(scores[0]), rows[0], rtol=1e-4, atol=1e-4 * rows.abs().max().item())
+    compiled = torch.compile(sorter, fullgraph=True, backend="eager")
+    if architecture in (rb.BiLSTMSorter, rb.BiGRUSorter):
+        with pytest.raises(RuntimeError, match="Batching rule not implemented"):
+            torch.func.vmap(sorter)(scores)
+        with pytest.raises(torch._dynamo.exc.Unsupported, match="LSTM"):
+            compiled(scores)
+    else:
+        torch.testing.assert_close(torch.func.vmap(sorter)(scores), ranks)
+        torch.testing.assert_close(compiled(scores), ranks)

@@ -397,7 +397,10 @@ def test_the_checkpoint_before_a_spoilt_gradient_stays(tmp_path):
 def test_a_path_that_cannot_be_written_is_noticed_before_the_first_step(tmp_path):
     (tmp_path / "file").write_text("in the way")
     steps = []
-    for path, message in ((tmp_path / "file" / "c.pt", "cannot write .*c.pt: .*; choose another path"), (tmp_path, "is a folder; name a file")):
+    for path, message in (
+        (tmp_path / "file" / "c.pt", "cannot write .*c.pt: .*; choose another path"),
+        (tmp_path, "is a folder; name a file"),
+    ):
         with pytest.raises(OSError, match=message):
             training(loss=lambda out, labels: steps.append(1) or out.sum(), checkpoint=path)
     assert not steps
