@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 STAMP = ROOT / "_build" / "book-inputs.txt"
+SCRIPTS = ROOT / "book" / "_static" / "rb"
 TOP_LEVEL = ["_config.yml", "_toc.yml", "requirements.txt", "pyproject.toml", "tools/build_book.py"]
 FOLDERS = ["book", "rankbook"]
 GENERATED = {"__pycache__", ".ipynb_checkpoints", "rb"}
@@ -37,7 +38,8 @@ def fingerprint() -> str:
 def build() -> None:
     env = {**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
     STAMP.unlink(missing_ok=True)
-    subprocess.run([sys.executable, "-m", "rankbook.live.bundle", "book/_static/rb"], cwd=ROOT, env=env, check=True)
+    shutil.rmtree(SCRIPTS, ignore_errors=True)  # a figure that is no more leaves no script behind
+    subprocess.run([sys.executable, "-m", "rankbook.live.bundle", str(SCRIPTS)], cwd=ROOT, env=env, check=True)
     jupyter_book = shutil.which("jupyter-book", path=str(Path(sys.executable).parent)) or "jupyter-book"
     subprocess.run([jupyter_book, "build", ".", "--all", "-n", "-W", "--keep-going"], cwd=ROOT, env=env, check=True)
 

@@ -1,4 +1,4 @@
-"""What our pages need beyond Jupyter Book: a launch row on each notebook, scripts that are not loaded, one address for everything."""
+"""What our pages need beyond Jupyter Book: a launch row on each notebook, scripts only where needed, one address for everything."""
 
 from urllib.parse import quote
 
@@ -15,6 +15,12 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doc
     """Jupyter Book always loads sphinx-thebe, which declares a constant twice: a page error, for a button that we do not have."""
     context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
     context["css_files"] = [sheet for sheet in context.get("css_files", []) if not is_thebe(sheet)]
+
+
+def load_live_figures(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """The script of the live figures, on pages that have one; it loads the script of each figure when it comes near."""
+    if 'class="rb-live"' in context.get("body", ""):
+        app.add_js_file("rb/core.js", defer="defer")
 
 
 def mend_bibliography(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -54,6 +60,7 @@ def share_address(app: Sphinx, config) -> None:
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", share_address)
     app.connect("doctree-resolved", add_launch_row)
+    app.connect("html-page-context", load_live_figures)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("html-page-context", mend_bibliography)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

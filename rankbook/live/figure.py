@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from typing import Any
 
 import anywidget
 
 from rankbook.live.modules import CSS, widget_module
+
+#: A gradient below this counts as dead: in float32, next to gradients of order 1, it leaves no trace.
+DEAD = 1e-6
+#: An item feels a push that is at least this share of the hardest one.
+FELT = 0.05
 
 
 class LiveFigure(anywidget.AnyWidget):
@@ -20,7 +24,7 @@ class LiveFigure(anywidget.AnyWidget):
         class Staircase(LiveFigure, module="staircase"): ...
 
     Displayed, it offers the widget to notebooks, and to all others ``text/html`` with the state of its traits, which
-    ``rankbook.js`` turns into the living figure. Both texts are deterministic, so a stored notebook does not change.
+    the book's scripts turn into the living figure. Both texts are deterministic, so a stored notebook does not change.
     """
 
     _css = CSS
@@ -56,28 +60,3 @@ class LiveFigure(anywidget.AnyWidget):
             f'<div class="rb-live" data-module="{self._module}" data-state="{state}"><p class="rb-fallback">{html.escape(text)}</p></div>'
         )
         return data, metadata
-
-
-def check_range(name: str, value: float, low: float, high: float) -> float:
-    """``value`` if it lies in [low, high]; else an error that names the trait."""
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name}: expected a number from {low} to {high}, got {value}")
-    return value
-
-
-def check_scores(name: str, values: list[float], most: int, least: int = 1) -> list[float]:
-    """``values`` if they are ``least`` to ``most`` scores in [0, 1]; else an error that names the first bad one."""
-    if not least <= len(values) <= most:
-        raise ValueError(f"{name}: expected {least} to {most} scores, got {len(values)}")
-    for i, value in enumerate(values):
-        check_range(f"{name}[{i}]", value, 0, 1)
-    return values
-
-
-def check_relevance(values: list[int], count: int) -> list[int]:
-    """``values`` if they are ``count`` zeros and ones; else an error that names the first bad one."""
-    if bad := [i for i, value in enumerate(values) if value not in (0, 1)]:
-        raise ValueError(f"relevance[{bad[0]}]: expected 0 or 1, got {values[bad[0]]}")
-    if len(values) != count:
-        raise ValueError(f"relevance: expected one value for each of the {count} scores, got {len(values)}")
-    return values

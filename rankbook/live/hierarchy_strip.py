@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import traitlets
 
-from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.live.figure import LiveFigure
+from rankbook.live.traits import as_many, items, labels, number
 from rankbook.metrics import average_precision, hierarchical_ap, ndcg
 from rankbook.ranks import exact_ranks
 from rankbook.relevance import hierarchical_relevance
@@ -24,35 +25,13 @@ class HierarchyStrip(LiveFigure, module="hierarchy_strip"):
     Change ``scores`` and ``levels`` together, if their length changes, inside ``with strip.hold_trait_notifications():``.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]).tag(sync=True)
-    levels = traitlets.List(traitlets.Int(), [2, 0, 2, 1, 0, 2, 1, 0]).tag(sync=True)
-    alpha = traitlets.Float(1.0).tag(sync=True)
+    scores = items([0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20], 1, 26)
+    levels = labels([2, 0, 2, 1, 0, 2, 1, 0], 26, highest=2)
+    alpha = number(1.0, 0.25, 4)
 
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        scores = check_scores("scores", proposal["value"], 26)
-        self._check_lengths(len(scores), len(self.levels))
-        return scores
-
-    @traitlets.validate("levels")
-    def _check_levels(self, proposal: Any) -> list[int]:
-        levels = proposal["value"]
-        if bad := [i for i, level in enumerate(levels) if level not in (0, 1, 2)]:
-            raise ValueError(f"levels[{bad[0]}]: expected 0, 1 or 2, got {levels[bad[0]]}")
-        self._check_lengths(len(self.scores), len(levels))
-        return levels
-
-    @traitlets.validate("alpha")
-    def _check_alpha(self, proposal: Any) -> float:
-        return check_range("alpha", proposal["value"], 0.25, 4)
-
-    @staticmethod
-    def _check_lengths(scores: int, levels: int) -> None:
-        if scores != levels:
-            raise ValueError(
-                f"levels: expected one value for each of the {scores} scores, got {levels}; "
-                "to change the number of items set both inside `with strip.hold_trait_notifications():`"
-            )
+    @traitlets.validate("scores", "levels")
+    def _check(self, proposal: Any) -> Any:
+        return as_many(proposal, "scores", "levels")
 
     def readout(self) -> dict[str, Any]:
         scores, levels = torch.tensor(self.scores, dtype=torch.float64), torch.tensor(self.levels)

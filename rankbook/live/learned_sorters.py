@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import traitlets
-from torch import nn
 
-from rankbook.live.figure import LiveFigure, check_relevance, check_scores
+from rankbook.live.figure import FELT, LiveFigure
+from rankbook.live.packed import check_networks, pack, unpack
+from rankbook.live.traits import BadTrait, Checked, as_many, items, labels, whole
 from rankbook.ranks import exact_ranks
-from rankbook.sorters import BiGRUSorter, KernelSorter, KnotSorter, SetTransformerSorter, Sorter, load_sorter
+from rankbook.sorters import Sorter, load_sorter
 
 #: The shipped sorters that the figure offers by default.
 SHIPPED = ("kernel", "knots", "set-transformer-small", "gru")
-#: What ``js/networks.js`` can run: class -> the arguments that build one like the given sorter.
-ARCHITECTURES: dict[type[Sorter], Callable[[Any], dict[str, Any]]] = {
-    KernelSorter: lambda sorter: {"hidden": sorter.widths[0].out_features},
-    KnotSorter: lambda sorter: {"knots": len(sorter.place)},
-    SetTransformerSorter: lambda sorter: {
-        "hidden": len(sorter.place),
-        "layers": len(sorter.blocks),
-        "inducing": len(sorter.blocks[0].points),
-        "heads": sorter.blocks[0].gather.heads,
-    },
-    BiGRUSorter: lambda sorter: {
-        "hidden": sorter.gru.hidden_size,
-        "layers": sorter.gru.num_layers,
-        "standardized": sorter.standardized,
-    },
-}
-#: A push against the item's label counts if it is at least this share of the hardest one.
-FELT = 0.05
 
 
 class LearnedSorters(LiveFigure, module="learned_sorters"):
@@ -55,39 +36,31 @@ class LearnedSorters(LiveFigure, module="learned_sorters"):
         networks: the packed weights, made from ``sorters``.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]).tag(sync=True)
-    relevance = traitlets.List(traitlets.Int(), [1, 0, 1, 0, 0, 1, 0, 0]).tag(sync=True)
-    shuffles = traitlets.Int(0).tag(sync=True)
-    networks = traitlets.List(traitlets.Dict()).tag(sync=True)
+    scores = items([0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20], 2, 8)
+    relevance = labels([1, 0, 1, 0, 0, 1, 0, 0], 8)
+    shuffles = whole(0, 0, 10**6)
+    networks = Checked([], check_networks)
     sorter = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, sorters: Sequence[str] | Mapping[str, Sorter] = SHIPPED, **traits: Any):
         if "networks" not in traits:
+            if not isinstance(sorters, (Mapping, list, tuple)) or not sorters:
+                raise ValueError(f"sorters must be one or more names in a list, or a mapping from names to sorters, got {sorters!r:.40}")
             named = sorters if isinstance(sorters, Mapping) else {name: load_sorter(name) for name in sorters}
-            if not named:
-                raise ValueError("sorters: expected at least one sorter, got none")
             traits["networks"] = [pack(name, sorter) for name, sorter in named.items()]
+        traits["networks"] = check_networks("networks", traits["networks"])
         super().__init__(**{"sorter": traits["networks"][0]["name"]} | traits)
 
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        return check_scores("scores", proposal["value"], most=8, least=2)
+    @traitlets.validate("scores", "relevance")
+    def _check(self, proposal: Any) -> Any:
+        return as_many(proposal, "scores", "relevance")
 
-    @traitlets.validate("relevance")
-    def _check_relevance(self, proposal: Any) -> list[int]:
-        return check_relevance(proposal["value"], len(self.scores))
-
-    @traitlets.validate("shuffles")
-    def _check_shuffles(self, proposal: Any) -> int:
-        if proposal["value"] < 0:
-            raise ValueError(f"shuffles: expected a number of shuffles, 0 or more, got {proposal['value']}")
-        return proposal["value"]
-
-    @traitlets.validate("sorter")
-    def _check_sorter(self, proposal: Any) -> str:
-        names = [network["name"] for network in self.networks]
-        if proposal["value"] not in names:
-            raise ValueError(f"sorter: expected one of {', '.join(names)}, got {proposal['value']!r}")
+    @traitlets.validate("networks", "sorter")
+    def _check_sorter(self, proposal: Any) -> Any:
+        now = {"networks": self.networks, "sorter": self.sorter} | {proposal["trait"].name: proposal["value"]}
+        names = [network["name"] for network in now["networks"]]
+        if now["sorter"] not in names:
+            raise BadTrait(f"sorter must be one of {', '.join(names)}, got {now['sorter']!r}")
         return proposal["value"]
 
     def readout(self) -> dict[str, Any]:
@@ -129,33 +102,7 @@ class LearnedSorters(LiveFigure, module="learned_sorters"):
 
 def riffled(n: int, shuffles: int) -> list[int]:
     """The items 0 to n - 1 after as many perfect riffles: cut in half, then one from the lower half, one from the upper, and so on."""
-    order = list(range(n))
-    for _ in range(shuffles):
-        order = [order[place // 2 + (0 if place % 2 else n // 2)] for place in range(n)]
-    return order
-
-
-def pack(name: str, sorter: Sorter) -> dict[str, Any]:
-    """A sorter as JSON: its weights as base64 of float16, one tensor after the other, a vector as one row."""
-    if type(sorter) not in ARCHITECTURES:
-        known = ", ".join(kind.__name__ for kind in ARCHITECTURES)
-        raise TypeError(f"sorters[{name!r}]: expected one of {known}, got {type(sorter).__name__}")
-    weights = nn.utils.parameters_to_vector(sorter.parameters()).detach().cpu().half()
-    if not weights.isfinite().all():
-        raise ValueError(f"sorters[{name!r}]: expected weights that half precision can hold (below 65504), got larger ones")
-    return {
-        "name": name,
-        "architecture": type(sorter).__name__,
-        "options": ARCHITECTURES[type(sorter)](sorter),
-        "layout": [[key, *[1, 1, *value.shape][-2:]] for key, value in sorter.named_parameters()],
-        "data": base64.b64encode(weights.numpy().astype("<f2").tobytes()).decode(),
-    }
-
-
-def unpack(network: Mapping[str, Any]) -> Sorter:
-    """The sorter that `pack` packed, its weights rounded to half precision, computing in double precision."""
-    kind = next(kind for kind in ARCHITECTURES if kind.__name__ == network["architecture"])
-    sorter = kind(**network["options"]).double().requires_grad_(False)
-    weights = np.frombuffer(base64.b64decode(network["data"]), "<f2").astype(np.float64)
-    nn.utils.vector_to_parameters(torch.from_numpy(weights), sorter.parameters())
-    return sorter.eval()
+    rounds = [list(range(n))]
+    while (order := [rounds[-1][place // 2 + (0 if place % 2 else n // 2)] for place in range(n)]) != rounds[0]:
+        rounds.append(order)
+    return rounds[shuffles % len(rounds)]  # sooner or later the items are back where they were

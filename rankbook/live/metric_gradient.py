@@ -10,7 +10,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from rankbook.live.figure import LiveFigure, check_range, check_relevance, check_scores
+from rankbook.live.figure import FELT, LiveFigure
+from rankbook.live.traits import as_many, choice, items, labels, number
 from rankbook.metrics import average_precision, ndcg, recall_at_k, reciprocal_rank
 from rankbook.ranks import sigmoid_ranks
 
@@ -21,8 +22,6 @@ METRICS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "RR": (reciprocal_rank, reciprocal_rank),
     "R@3": (partial(recall_at_k, k=3, tau_rank=1.0), partial(recall_at_k, k=3)),
 }
-#: An item whose push is at least this share of the hardest one counts as moved.
-FELT = 0.05
 
 
 class MetricGradient(LiveFigure, module="metric_gradient"):
@@ -35,28 +34,14 @@ class MetricGradient(LiveFigure, module="metric_gradient"):
         tau: temperature of the ranks, from 0.003 to 1.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]).tag(sync=True)
-    relevance = traitlets.List(traitlets.Int(), [1, 0, 1, 0, 0, 1, 0, 0]).tag(sync=True)
-    metric = traitlets.Unicode("AP").tag(sync=True)
-    tau = traitlets.Float(0.05).tag(sync=True)
+    scores = items([0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20], 2, 8)
+    relevance = labels([1, 0, 1, 0, 0, 1, 0, 0], 8)
+    metric = choice("AP", METRICS)
+    tau = number(0.05, 0.003, 1)
 
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        return check_scores("scores", proposal["value"], most=8, least=2)
-
-    @traitlets.validate("relevance")
-    def _check_relevance(self, proposal: Any) -> list[int]:
-        return check_relevance(proposal["value"], len(self.scores))
-
-    @traitlets.validate("metric")
-    def _check_metric(self, proposal: Any) -> str:
-        if proposal["value"] not in METRICS:
-            raise ValueError(f"metric: expected one of {', '.join(METRICS)}, got {proposal['value']!r}")
-        return proposal["value"]
-
-    @traitlets.validate("tau")
-    def _check_tau(self, proposal: Any) -> float:
-        return check_range("tau", proposal["value"], 0.003, 1)
+    @traitlets.validate("scores", "relevance")
+    def _check(self, proposal: Any) -> Any:
+        return as_many(proposal, "scores", "relevance")
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor(self.scores, dtype=torch.float64, requires_grad=True)

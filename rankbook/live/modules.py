@@ -1,10 +1,13 @@
-"""Joins the JavaScript modules of ``rankbook/live/js`` into one script, without a JavaScript tool.
+"""Joins the JavaScript modules of ``rankbook/live/js`` into scripts, without a JavaScript tool.
 
 A notebook widget takes one self-contained module, and a page opened from ``file://`` loads no module at all. So each
 file becomes a function that returns its exports, and files that it imports come first::
 
     import { sigmoid } from "./math.js";        const math = (() => { ...; return { sigmoid }; })();
     export default figure({ ... });             const strip = (() => { const { sigmoid } = math; ...; return figure({ ... }); })();
+
+``core`` is what every figure needs, ``figures`` has one file a figure, ``shared`` what some figures need. No two files have
+the same name.
 """
 
 from __future__ import annotations
@@ -13,17 +16,34 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
-CSS = (FOLDER / "live.css").read_text(encoding="utf-8")
+CSS = (FOLDER / "core" / "live.css").read_text(encoding="utf-8")
 
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:function|const) (\w+))", re.MULTILINE)
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\.\.?/(?:\w+/)?(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const) (\w+))", re.MULTILINE)
 _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 _LEFTOVER = re.compile(r"^\s*(?:import|export)\b.*", re.MULTILINE)
 
 
-def figure_modules() -> list[str]:
-    """The names of the modules that define a figure, that is, have a default export."""
-    return sorted(path.stem for path in FOLDER.glob("*.js") if _DEFAULT.search(path.read_text(encoding="utf-8")))
+def modules(kind: str) -> list[str]:
+    """The names of the modules of a kind: "core", "shared" or "figures"."""
+    return sorted(path.stem for path in (FOLDER / kind).glob("*.js"))
+
+
+def module(name: str) -> tuple[list[str], str]:
+    """What the module ``name`` imports, and the body of the function of those modules that returns what it exports."""
+    (path,) = FOLDER.rglob(f"{name}.js")
+    source = path.read_text(encoding="utf-8")
+    exported = _EXPORT.findall(source)
+    body = _IMPORT.sub(r"const {\1} = \2;\n", source)
+    body, defaults = _DEFAULT.subn("return ", _EXPORT.sub("", body))
+    if leftover := _LEFTOVER.search(body):
+        raise ValueError(
+            f'{name}.js: cannot join {leftover.group().strip()!r}; write `import {{ a, b }} from "../core/file.js";`, '
+            "`export function`, `export const`, or one `export default` at the end"
+        )
+    if not defaults:
+        body += f"return {{ {', '.join(exported)} }};\n"
+    return [needed for _, needed in _IMPORT.findall(source)], body
 
 
 def join(names: list[str]) -> str:
@@ -42,17 +62,7 @@ def widget_module(name: str) -> str:
 def _add(name: str, done: dict[str, str]) -> None:
     if name in done:
         return
-    source = (FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    for _, needed in _IMPORT.findall(source):
-        _add(needed, done)
-    exported = _EXPORT.findall(source)
-    body = _IMPORT.sub(r"const {\1} = \2;\n", source)
-    body, defaults = _DEFAULT.subn("return ", _EXPORT.sub("", body))
-    if leftover := _LEFTOVER.search(body):
-        raise ValueError(
-            f'{name}.js: cannot join {leftover.group().strip()!r}; write `import {{ a, b }} from "./file.js";`, '
-            "`export function`, `export const`, or one `export default` at the end"
-        )
-    if not defaults:
-        body += f"return {{ {', '.join(exported)} }};\n"
+    needed, body = module(name)
+    for other in needed:
+        _add(other, done)
     done[name] = f"const {name} = (() => {{\n{body}}})();"

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import traitlets
 
-from rankbook.live.figure import LiveFigure, check_scores
+from rankbook.live.figure import LiveFigure
+from rankbook.live.traits import as_many, at_most_items, items, labels, whole
 from rankbook.metrics import average_precision, ndcg, recall_at_k
 from rankbook.ranks import exact_ranks
 
@@ -23,37 +24,15 @@ class RankStrip(LiveFigure, module="rank_strip"):
     Change ``scores`` and ``relevance`` together, if their length changes, inside ``with strip.hold_trait_notifications():``.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.93, 0.84, 0.71, 0.63, 0.52, 0.40, 0.27, 0.14]).tag(sync=True)
-    relevance = traitlets.List(traitlets.Int(), [1, 0, 1, 0, 0, 1, 0, 0]).tag(sync=True)
-    k = traitlets.Int(3).tag(sync=True)
+    scores = items([0.93, 0.84, 0.71, 0.63, 0.52, 0.40, 0.27, 0.14], 1, 26)
+    relevance = labels([1, 0, 1, 0, 0, 1, 0, 0], 26)
+    k = whole(3, 1, 26)
 
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        scores = check_scores("scores", proposal["value"], 26)
-        self._check_lengths(len(scores), len(self.relevance))
-        return scores
-
-    @traitlets.validate("relevance")
-    def _check_relevance(self, proposal: Any) -> list[int]:
-        relevance = proposal["value"]
-        if bad := [i for i, rel in enumerate(relevance) if rel not in (0, 1)]:
-            raise ValueError(f"relevance[{bad[0]}]: expected 0 or 1, got {relevance[bad[0]]}")
-        self._check_lengths(len(self.scores), len(relevance))
-        return relevance
-
-    @traitlets.validate("k")
-    def _check_k(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= len(self.scores):
-            raise ValueError(f"k: expected 1 to {len(self.scores)} (the number of items), got {proposal['value']}")
-        return proposal["value"]
-
-    @staticmethod
-    def _check_lengths(scores: int, relevance: int) -> None:
-        if scores != relevance:
-            raise ValueError(
-                f"relevance: expected one value for each of the {scores} scores, got {relevance}; "
-                "to change the number of items set both inside `with strip.hold_trait_notifications():`"
-            )
+    @traitlets.validate("scores", "relevance", "k")
+    def _check(self, proposal: Any) -> Any:
+        if proposal["trait"].name != "k":
+            as_many(proposal, "scores", "relevance")
+        return at_most_items(proposal, "scores", "k", first=1)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor(self.scores, dtype=torch.float64)

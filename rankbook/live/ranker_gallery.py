@@ -10,7 +10,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.live.figure import LiveFigure
+from rankbook.live.traits import at_most_items, choice, items, number, whole
 from rankbook.ranks import (
     box_ranks,
     exact_ranks,
@@ -43,30 +44,14 @@ class RankerGallery(LiveFigure, module="ranker_gallery"):
         knob: its temperature, width or strength, from 0.003 to 3; smaller is closer to exact.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]).tag(sync=True)
-    item = traitlets.Int(5).tag(sync=True)
-    ranker = traitlets.Unicode("sigmoid").tag(sync=True)
-    knob = traitlets.Float(0.1).tag(sync=True)
+    scores = items([0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20], 2, 8)
+    item = whole(5, 0, 7)
+    ranker = choice("sigmoid", RANKERS)
+    knob = number(0.1, 0.003, 3)
 
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        return check_scores("scores", proposal["value"], most=8, least=2)
-
-    @traitlets.validate("item")
-    def _check_item(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] < len(self.scores):
-            raise ValueError(f"item: expected 0 to {len(self.scores) - 1} (an index of scores), got {proposal['value']}")
-        return proposal["value"]
-
-    @traitlets.validate("ranker")
-    def _check_ranker(self, proposal: Any) -> str:
-        if proposal["value"] not in RANKERS:
-            raise ValueError(f"ranker: expected one of {', '.join(RANKERS)}, got {proposal['value']!r}")
-        return proposal["value"]
-
-    @traitlets.validate("knob")
-    def _check_knob(self, proposal: Any) -> float:
-        return check_range("knob", proposal["value"], 0.003, 3)
+    @traitlets.validate("scores", "item")
+    def _check(self, proposal: Any) -> Any:
+        return at_most_items(proposal, "scores", "item", first=0)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor(self.scores, dtype=torch.float64)

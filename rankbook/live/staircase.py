@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import traitlets
 
-from rankbook.live.figure import LiveFigure, check_range, check_scores
+from rankbook.live.figure import LiveFigure
+from rankbook.live.traits import items, number
 from rankbook.ranks import exact_ranks, sigmoid_ranks
 
 
@@ -20,21 +20,9 @@ class Staircase(LiveFigure, module="staircase"):
         tau: temperature of the smooth rank, from 0.003 to 0.3; smaller is closer to exact.
     """
 
-    scores = traitlets.List(traitlets.Float(), [0.12, 0.25, 0.31, 0.48, 0.55, 0.74, 0.86]).tag(sync=True)
-    x = traitlets.Float(0.42).tag(sync=True)
-    tau = traitlets.Float(0.02).tag(sync=True)
-
-    @traitlets.validate("scores")
-    def _check_scores(self, proposal: Any) -> list[float]:
-        return check_scores("scores", proposal["value"], 20)
-
-    @traitlets.validate("x")
-    def _check_x(self, proposal: Any) -> float:
-        return check_range("x", proposal["value"], 0, 1)
-
-    @traitlets.validate("tau")
-    def _check_tau(self, proposal: Any) -> float:
-        return check_range("tau", proposal["value"], 0.003, 0.3)
+    scores = items([0.12, 0.25, 0.31, 0.48, 0.55, 0.74, 0.86], 1, 20)
+    x = number(0.42, 0, 1)
+    tau = number(0.02, 0.003, 0.3)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor([self.x, *self.scores], dtype=torch.float64, requires_grad=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import traitlets
 
-from rankbook.live.figure import LiveFigure, check_range
+from rankbook.live.figure import LiveFigure
+from rankbook.live.traits import number
 from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
-
-RANGES = {"gap": (-0.2, 0.5), "tau": (0.003, 0.1), "rho": (1, 300), "delta": (0.01, 0.3)}
 
 
 class SupRankStep(LiveFigure, module="sup_rank_step"):
@@ -23,15 +21,10 @@ class SupRankStep(LiveFigure, module="sup_rank_step"):
         delta: gap at which the line begins, from 0.01 to 0.3.
     """
 
-    gap = traitlets.Float(0.3).tag(sync=True)
-    tau = traitlets.Float(0.02).tag(sync=True)
-    rho = traitlets.Float(10.0).tag(sync=True)
-    delta = traitlets.Float(0.1).tag(sync=True)
-
-    @traitlets.validate(*RANGES)
-    def _check(self, proposal: Any) -> float:
-        name = proposal["trait"].name
-        return check_range(name, proposal["value"], *RANGES[name])
+    gap = number(0.3, -0.2, 0.5)
+    tau = number(0.02, 0.003, 0.1)
+    rho = number(10.0, 1, 300)
+    delta = number(0.1, 0.01, 0.3)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor([0.0, self.gap], dtype=torch.float64, requires_grad=True)  # a positive, a negative

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import traitlets
 
-from rankbook.live.figure import LiveFigure, check_range
+from rankbook.live.figure import DEAD, LiveFigure
+from rankbook.live.traits import number
 from rankbook.ranks import exact_ranks, sigmoid_ranks
 
 
@@ -19,16 +19,8 @@ class TauGradient(LiveFigure, module="tau_gradient"):
         tau: temperature, from 0.003 to 1; smaller is closer to exact.
     """
 
-    gap = traitlets.Float(0.3).tag(sync=True)
-    tau = traitlets.Float(0.05).tag(sync=True)
-
-    @traitlets.validate("gap")
-    def _check_gap(self, proposal: Any) -> float:
-        return check_range("gap", proposal["value"], -1, 1)
-
-    @traitlets.validate("tau")
-    def _check_tau(self, proposal: Any) -> float:
-        return check_range("tau", proposal["value"], 0.003, 1)
+    gap = number(0.3, -1, 1)
+    tau = number(0.05, 0.003, 1)
 
     def _rank_and_gradient(self, gap: float) -> tuple[float, float]:
         """Smooth rank of the positive, and the size of its gradient with respect to the positive's score."""
@@ -48,7 +40,7 @@ class TauGradient(LiveFigure, module="tau_gradient"):
             "rank_error": abs(smooth - exact),
             "gradient": gradient,
             "share_of_maximum": gradient / self._rank_and_gradient(0.0)[1],
-            "dead": gradient < 1e-6,
+            "dead": gradient < DEAD,
         }
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the live figures share: the figures, a page with one figure, and a runner for the JavaScript mathematics."""
+"""What the tests of the live figures share: the figures, a page with some of them, and a runner for the JavaScript mathematics."""
 
 import json
 import shutil
@@ -8,11 +8,11 @@ import pytest
 
 pytest.importorskip("anywidget", reason="live figures need anywidget (the extra `book`)")
 
-from rankbook.live import HierarchyStrip, LearnedSorters, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient
+from rankbook import live
 from rankbook.live.bundle import write_bundle
-from rankbook.live.modules import join
+from rankbook.live.modules import join, modules
 
-FIGURES = [HierarchyStrip, LearnedSorters, MetricGradient, RankStrip, Staircase, SupRankStep, TauGradient]
+FIGURES = [getattr(live, name) for name in live.__all__ if name != "LiveFigure"]
 
 
 @pytest.fixture(params=FIGURES, ids=lambda figure: figure.__name__)
@@ -22,8 +22,8 @@ def figure(request):
 
 @pytest.fixture(scope="session")
 def run_math(request):
-    """``run_math(expression, cases)``: the list of ``expression`` (JavaScript over ``math``, ``rankers``, ``c``) for each case ``c``."""
-    script = join(["math", "rankers"])
+    """``run_math(expression, cases)``: the list of ``expression`` (JavaScript over the modules and ``c``) for each case ``c``."""
+    script = join([*modules("core"), *modules("shared")])
     node = shutil.which("node")
 
     def in_node(expression, cases):
@@ -42,30 +42,49 @@ def run_math(request):
     return in_node if node else in_browser
 
 
+def html_of(figure) -> str:
+    """What the page of a figure holds: its state, and the text in its place."""
+    return figure._repr_mimebundle_()[0]["text/html"]
+
+
 @pytest.fixture
-def open_page(browser, tmp_path):
-    """``open_page(figure, width=..., theme=...)``: the figure, mounted from ``file://`` by the bundle in an otherwise bare page."""
-    contexts, problems = [], []
+def load_page(browser, tmp_path):
+    """``load_page(body, ...)`` -> (page, problems): a bare page from ``file://`` with the scripts beside it, in ``tmp_path``."""
+    contexts = []
     write_bundle(tmp_path)
 
-    def opener(figure, *, width=1200, theme="light", touch=False):
-        body = figure._repr_mimebundle_()[0]["text/html"]
+    def load(body, *, width=1200, theme="light", touch=False, init=""):
         (tmp_path / "page.html").write_text(
             f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>A figure</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f'<script defer src="rankbook.js"></script><body><main>{body}<p style="height: 2000px">below</p></main></body></html>',
+            f'<script defer src="core.js"></script><body><main>{body}<p style="height: 2000px">below</p></main></body></html>',
             encoding="utf-8",
         )
         context = browser.new_context(viewport={"width": width, "height": 900}, has_touch=touch, offline=True)
         contexts.append(context)
-        page = context.new_page()
+        page, problems = context.new_page(), []
         page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
+        if init:
+            page.add_init_script(init)
         page.goto((tmp_path / "page.html").as_uri())
+        return page, problems
+
+    yield load
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(load_page):
+    """``open_page(figure, width=..., theme=...)``: a page in which the figure lives, without an error."""
+    seen = []
+
+    def opener(figure, **options):
+        page, problems = load_page(html_of(figure), **options)
+        seen.append(problems)
         page.wait_for_selector(".rb-live[data-ready='1']")
         return page
 
     yield opener
-    for context in contexts:
-        context.close()
-    assert not problems
+    assert not any(seen), seen

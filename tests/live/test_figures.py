@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from live.scenes import CASES
 from rankbook.live import HierarchyStrip, RankStrip, Staircase, SupRankStep, TauGradient
 
 
@@ -53,6 +54,12 @@ def by_touch(page, handle, distance):
     for step in range(1, 7):
         send("touchMove", (x + distance * step / 6, y + 8 * step))  # a finger slips: a scroll, if the handle let it
     send("touchEnd")
+
+
+@pytest.mark.parametrize(("kind", "scene"), CASES, ids=lambda value: value.__name__ if isinstance(value, type) else str([*value]))
+def test_every_scene_shows_what_rankbook_computes(open_page, kind, scene):
+    figure = kind(**scene)
+    check(open_page(figure), figure)
 
 
 @pytest.mark.parametrize("width", [390, 1200])

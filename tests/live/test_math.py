@@ -67,16 +67,16 @@ def test_sigmoid_at_the_ends(run_math):
 @pytest.mark.parametrize(
     ("expression", "metric"),
     [
-        ("math.averagePrecision(c.scores, c.relevance)", lambda s, r, c: rb.average_precision(s, r)),
-        ("math.recallAtK(c.scores, c.relevance, c.k)", lambda s, r, c: rb.recall_at_k(s, r, k=c["k"])),
-        ("math.ndcg(c.scores, c.relevance)", lambda s, r, c: rb.ndcg(s, r)),
+        ("metrics.averagePrecision(c.scores, c.relevance)", lambda s, r, c: rb.average_precision(s, r)),
+        ("metrics.recallAtK(c.scores, c.relevance, c.k)", lambda s, r, c: rb.recall_at_k(s, r, k=c["k"])),
+        ("metrics.ndcg(c.scores, c.relevance)", lambda s, r, c: rb.ndcg(s, r)),
         # Graded relevance: twice the label for every second item.
         (
-            "math.ndcg(c.scores, c.relevance.map((rel, i) => rel * (1 + i % 2)))",
+            "metrics.ndcg(c.scores, c.relevance.map((rel, i) => rel * (1 + i % 2)))",
             lambda s, r, c: rb.ndcg(s, r * (1 + torch.arange(len(r)) % 2)),
         ),
         (
-            "math.averagePrecision(c.scores, c.relevance, (s) => math.sigmoidRanks(s, c.tau))",
+            "metrics.averagePrecision(c.scores, c.relevance, (s) => math.sigmoidRanks(s, c.tau))",
             lambda s, r, c: rb.average_precision(s, r, rank_fn=partial(rb.sigmoid_ranks, tau=c["tau"])),
         ),
     ],
@@ -87,20 +87,22 @@ def test_metrics(run_math, expression, metric):
         equal(found, metric(*tensors(case), case))
 
 
-@pytest.mark.parametrize(("rho", "delta"), [(100, 0.05), (1, 0.3), (20, 0.01)])
-def test_sup_ranks(run_math, rho, delta):
-    knobs = f"c.scores, c.relevance, c.tau, {rho}, {delta}"
-    found = run_math(f"[math.supRanks({knobs}), math.supRankJacobian({knobs})]", CASES)
-    for case, (ranks, jacobian) in zip(CASES, found, strict=True):
-        scores, relevance = tensors(case)
-        ranker = partial(rb.sup_ranks, relevance=relevance, tau=case["tau"], rho=rho, delta=delta)
-        equal(ranks, ranker(scores))
-        equal(jacobian, torch.autograd.functional.jacobian(ranker, scores))
+@pytest.mark.parametrize(("tau", "rho", "delta"), [(0.01, 100, 0.05), (0.1, 1, 0.3), (0.003, 20, 0.01)])
+def test_sup_rank_step(run_math, tau, rho, delta):
+    """The step of one negative, and its slope, are what the rank of a positive makes of it."""
+    gaps = [-0.5, -0.02, -1e-9, 0.0, 1e-9, 0.004, 0.02, delta - 1e-9, delta + 1e-9, 0.4, 2.0]  # at delta itself there is no slope
+    knobs = f"c, {tau}, {rho}, {delta}"
+    for gap, (step, slope) in zip(gaps, run_math(f"[suprank.supStep({knobs}), suprank.supStepSlope({knobs})]", gaps), strict=True):
+        scores = torch.tensor([0.0, gap], dtype=torch.float64, requires_grad=True)
+        rank = rb.sup_ranks(scores, torch.tensor([1, 0]), tau=tau, rho=rho, delta=delta)[0]
+        equal(step, rank - 1)
+        equal(slope, torch.autograd.grad(rank, scores)[0][1])
 
 
 def test_hierarchical_ap(run_math):
     tree = [c | {"levels": [rel * (1 + i % 3) for i, rel in enumerate(c["relevance"])]} for c in CASES]
-    expression = "[math.hierarchicalRelevance(c.levels, c.tau), math.hierarchicalAP(c.scores, math.hierarchicalRelevance(c.levels, c.tau))]"
+    relevance = "metrics.hierarchicalRelevance(c.levels, c.tau)"
+    expression = f"[{relevance}, metrics.hierarchicalAP(c.scores, {relevance})]"
     assert {level for c in tree for level in c["levels"]} == {0, 1, 2, 3}
     for case, (relevance, value) in zip(tree, run_math(expression, tree), strict=True):
         expected = rb.hierarchical_relevance(torch.tensor(case["levels"]), alpha=case["tau"], dtype=torch.float64)
@@ -109,12 +111,12 @@ def test_hierarchical_ap(run_math):
 
 
 def test_metrics_without_a_positive_are_undefined(run_math):
-    expression = "[math.averagePrecision(c, [0, 0]), math.recallAtK(c, [0, 0], 1), math.ndcg(c, [0, 0]), math.hierarchicalAP(c, [0, 0])]"
-    assert run_math(expression, [[0.1, 0.2]]) == [[None, None, None, None]]
+    for expression in ("averagePrecision(c, [0, 0])", "recallAtK(c, [0, 0], 1)", "ndcg(c, [0, 0])", "hierarchicalAP(c, [0, 0])"):
+        assert run_math(f"metrics.{expression}", [[0.1, 0.2]]) == [None], expression
 
 
 def test_smooth_ap_loss_and_gradient(run_math):
-    for case, found in zip(CASES, run_math("math.smoothAPLoss(c.scores, c.relevance, c.tau)", CASES), strict=True):
+    for case, found in zip(CASES, run_math("soft_metrics.smoothAPLoss(c.scores, c.relevance, c.tau)", CASES), strict=True):
         scores, relevance = tensors(case, requires_grad=True)
         loss = rb.as_loss(rb.average_precision, partial(rb.sigmoid_ranks, tau=case["tau"]))(scores, relevance)
         (gradient,) = torch.autograd.grad(loss, scores)

@@ -1,6 +1,6 @@
 // Seven rankers in closed form: (scores, knob) -> { ranks, jacobian }, row i of the Jacobian holds d r_i / d s_k for all k.
 // tests/live/test_rankers.py holds them to rankbook and torch autograd in float64, to 1e-12.
-import { exactRanks, sigmoid, sigmoidSlope } from "./math.js";
+import { exactRanks, sigmoid, sigmoidSlope } from "../core/math.js";
 
 const zeros = (n) => Array.from({ length: n }, () => new Array(n).fill(0));
 const sum = (values) => values.reduce((total, value) => total + value, 0);

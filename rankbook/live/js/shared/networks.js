@@ -1,6 +1,6 @@
 // Four trained sorters in plain JavaScript: the ranks, and the gradient of a weighted sum of them with respect to the scores.
 // tests/live/test_networks.py runs this very file and holds it to rankbook and torch autograd.
-import { sigmoid } from "./math.js";
+import { sigmoid } from "../core/math.js";
 
 // ---- dense matrices that remember how they came about ----
 // A matrix is { rows, cols, v, g }: its entries row by row, and the gradient of each; weights have no g.

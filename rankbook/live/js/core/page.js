@@ -1,0 +1,103 @@
+// The static page's stand-in for the widget machinery: a model with get, set and events, and figures that are loaded one by one.
+const NEAR = "600px";  // a figure this far below the screen is loaded
+const REST = 1500;     // ms after the page has loaded: then the scripts of its other figures come too, since a print waits for none
+
+function pageModel(state) {
+  const listeners = {};
+  return {
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      (listeners[`change:${name}`] ?? []).forEach((call) => call());
+    },
+    save_changes() {},
+    on(event, call) { (listeners[event] ??= []).push(call); },
+    off(event, call) { listeners[event] = (listeners[event] ?? []).filter((other) => other !== call); },
+  };
+}
+
+// `modules` are those at hand. `versions` names the scripts beside this one, each of which calls rankbook.define: a script element
+// is all that a page from file:// may load, and the version in its address keeps a browser from mixing two builds.
+function loader(modules, versions) {
+  const here = document.currentScript.src, asked = {}, defined = {};
+  window.rankbook = { define(name, needs, make) { defined[name] = { needs, make }; } };
+
+  const run = (name) => new Promise((resolve, reject) => {
+    if (!Object.hasOwn(versions, name)) throw new Error(`there is no such module; have ${Object.keys(versions).join(", ")}`);
+    const script = document.createElement("script");
+    script.src = new URL(`${name}.js?v=${versions[name]}`, here).href;
+    script.onload = () => (defined[name] ? resolve(defined[name]) : reject(new Error(`${name}.js defines nothing`)));
+    script.onerror = () => reject(new Error(`${name}.js cannot be loaded`));
+    document.head.append(script);
+  });
+
+  async function make(name) {
+    const definition = await run(name);
+    modules[name] = definition.make(...await Promise.all(definition.needs.map(load)));
+  }
+  async function load(name) {
+    if (!Object.hasOwn(modules, name)) await (asked[name] ??= make(name));
+    return modules[name];
+  }
+  return load;
+}
+
+function mount(place, module) {
+  if (place.dataset.ready || place.dataset.failed) return;
+  const host = document.createElement("div"), fallback = [...place.childNodes];
+  place.append(host);
+  try {
+    module.render({ model: pageModel(JSON.parse(place.dataset.state)), el: host });
+  } catch (error) {
+    host.remove();
+    throw error;
+  }
+  fallback.forEach((node) => node.remove());
+  place.dataset.ready = "1";
+}
+
+// One bad figure stops no other: its text stays, and the console says once which it is.
+function guarded(place, attempt) {
+  const failed = (error) => {
+    if (place.dataset.failed) return;
+    place.dataset.failed = "1";
+    console.error(`live figure "${place.dataset.module}": ${error.message}`, error);
+  };
+  try {
+    return Promise.resolve(attempt()).catch(failed);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+export function start(modules, versions, css) {
+  const load = loader(modules, versions);
+
+  function go() {
+    const places = [...document.querySelectorAll(".rb-live")];
+    if (!places.length) return;
+    const style = document.createElement("style");
+    style.textContent = css;
+    document.head.prepend(style);  // first, so that the page's own style sheet has the last word
+    const show = (place) => guarded(place, async () => mount(place, await load(place.dataset.module)));
+    const observer = new IntersectionObserver((entries) => {
+      entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+        observer.unobserve(target);
+        show(target);
+      });
+    }, { rootMargin: NEAR });
+    places.forEach((place) => observer.observe(place));
+
+    const fetchAll = () => setTimeout(() => places.forEach((place) => load(place.dataset.module).catch(() => {})), REST);  // show() will tell
+    if (document.readyState === "complete") fetchAll();
+    else addEventListener("load", fetchAll);
+    // A print takes the page as it is when this returns.
+    addEventListener("beforeprint", () => places.forEach((place) => {
+      const { module } = place.dataset;
+      if (Object.hasOwn(modules, module)) guarded(place, () => mount(place, modules[module]));
+      else show(place);
+    }));
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", go);
+  else go();
+}

@@ -1,0 +1,39 @@
+// Items on a score axis above, the ranking below: only the order of the marks reaches the metrics.
+import { clamp, fixed, html, metricText } from "../core/elements.js";
+import { button, tiles } from "../core/controls.js";
+import { averagePrecision, ndcg, positives, recallAtK } from "../shared/metrics.js";
+import { rankingFigure, showAP, showNDCG } from "../shared/ranking.js";
+
+function build({ root, get, set }) {
+  const [ap, recall, gains] = tiles(root, ["AP", "", "NDCG"], { bar: true });
+  const stepper = html(recall.head, "span", { class: "rb-stepper" });
+  const cutoff = (k, n) => clamp(k, 1, n);
+  [["\u2212", -1, "Smaller k"], ["+", 1, "Larger k"]].forEach(([sign, step, name]) => button(stepper, sign, () => {
+    const n = get("scores").length;
+    set({ k: cutoff(cutoff(get("k"), n) + step, n) });
+  }, { "aria-label": name }));
+
+  return function show({ scores, relevance, ranks, k: wanted }) {
+    const k = cutoff(wanted, scores.length), total = positives(relevance).length;
+    const values = {
+      k,
+      average_precision: averagePrecision(scores, relevance),
+      recall_at_k: recallAtK(scores, relevance, k),
+      ndcg: ndcg(scores, relevance),
+    };
+    showAP(ap, values.average_precision, scores, relevance, "needs a relevant item");
+    recall.rename(`R@${k}`);
+    if (total) recall.show(fixed(values.recall_at_k, 3), `${Math.round(values.recall_at_k * total)} of ${total} relevant items`, values.recall_at_k);
+    else recall.show(null, "needs a relevant item");
+    showNDCG(gains, values.ndcg, ranks, relevance);
+    const summary = `AP ${metricText(values.average_precision)}, recall at ${k} ${metricText(values.recall_at_k)}, NDCG ${metricText(values.ndcg)}`;
+    return { values, summary, rows: [["rank", ranks, "rb-rank"]], top: k };
+  };
+}
+
+export default rankingFigure({
+  label: "Scores, their ranking, and its metrics",
+  labels: "relevance", kinds: [["irrelevant", "irrelevant"], ["relevant", "relevant"]], traits: ["k"],
+  hint: "Drag an item. Double-click or Enter switches its relevance.",
+  build,
+});

@@ -1,0 +1,29 @@
+"""States that each figure must get right: the start of each, ties, ends of the knobs, and lists of other lengths.
+
+A new figure joins the tests when its class stands in ``rankbook.live.__all__``; here it needs its own scenes.
+"""
+
+import rankbook as rb
+from rankbook.live import HierarchyStrip, LearnedSorters, MetricGradient, RankerGallery, RankStrip, Staircase, SupRankStep, TauGradient
+
+TIED = [0.5, 0.5, 0.2]
+
+SCENES = {
+    HierarchyStrip: [
+        {},
+        {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
+        {"levels": [0] * 8},
+        {"scores": [0.5] * 26, "levels": [1] * 26},
+    ],
+    LearnedSorters: [
+        {},
+        {"sorters": {"z": rb.KnotSorter(knots=9), "a": rb.KernelSorter()}, "scores": TIED, "relevance": [1, 0, 1], "shuffles": 10**6},
+    ],
+    MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
+    RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
+    RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
+    Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.003}],
+    SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],
+    TauGradient: [{}, {"gap": -1.0, "tau": 0.003}, {"gap": 0.0, "tau": 1.0}],
+}
+CASES = [(figure, scene) for figure, scenes in SCENES.items() for scene in scenes]

@@ -1,0 +1,95 @@
+"""The scripts of the static pages: small, classic, deterministic, and what a notebook stores of a figure."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from rankbook.live import RankStrip, Staircase, SupRankStep, TauGradient, modules
+from rankbook.live.bundle import scripts, write_bundle
+
+#: kB that a page with a figure loads at once, that a figure adds, and that a module shared by figures adds.
+BUDGET = {"core": 32, "figures": 8, "shared": 12}
+
+
+def test_the_scripts_are_small():
+    written = scripts()
+    assert sorted(written) == sorted(["core.js", *(f"{name}.js" for kind in ("shared", "figures") for name in modules.modules(kind))])
+    too_large = {
+        f"{name}.js": len(written[f"{name}.js"].encode())
+        for kind in BUDGET
+        for name in (["core"] if kind == "core" else modules.modules(kind))
+        if len(written[f"{name}.js"].encode()) > 1000 * BUDGET[kind]
+    }
+    assert not too_large
+
+
+def test_the_scripts_are_classic_and_ask_for_nothing_else():
+    assert scripts() == scripts()
+    for name, script in scripts().items():
+        assert not re.search(r"^\s*(import|export)\b|\bfetch\(|\bXMLHttpRequest\b", script, re.MULTILINE), name
+        assert set(re.findall(r"https?://[^\"'\s]+", script)) <= {"http://www.w3.org/2000/svg"}, name  # a name, not an address
+
+
+def test_a_changed_script_has_another_version(monkeypatch):
+    before = scripts()
+    monkeypatch.setattr("rankbook.live.bundle.module", lambda name: ([], f"return {{}}; /{name}/\n"))
+    after = scripts()
+    starts = [text["core.js"].rpartition("page.start(")[2] for text in (before, after)]
+    versions = [json.loads(re.search(r'\{"[^}]*\}', start).group()) for start in starts]
+    assert versions[0].keys() == versions[1].keys()
+    assert not set(versions[0].values()) & set(versions[1].values())
+
+
+@pytest.mark.parametrize("path", sorted(modules.FOLDER.rglob("*.js")), ids=lambda path: path.name)
+def test_no_string_goes_over_the_end_of_a_line(path):
+    """The scripts drop what a line begins with: comments and indentation. Inside a string that would change the string."""
+    source = path.read_text(encoding="utf-8")
+    assert "/*" not in source
+    for line in source.splitlines():
+        assert line.count("`") % 2 == 0 and not line.endswith("\\"), line
+
+
+def test_a_script_is_rewritten_only_if_it_changed(tmp_path):
+    paths = write_bundle(tmp_path / "new")
+    before = [path.stat().st_mtime_ns for path in paths]
+    paths[3].write_text("stale")
+    assert write_bundle(tmp_path / "new") == paths
+    after = [path.stat().st_mtime_ns for path in paths]
+    assert [i for i in range(len(paths)) if before[i] != after[i]] == [3]
+    assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new").iterdir()} == scripts()
+
+
+def test_a_statement_that_cannot_be_joined_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "odd.js").write_text('import everything from "elsewhere";\n')
+    monkeypatch.setattr(modules, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"odd\.js: cannot join 'import everything"):
+        modules.join(["odd"])
+
+
+def test_a_notebook_gets_one_module(figure):
+    assert f'data-module="{figure._module}"' in figure._repr_mimebundle_()[0]["text/html"]
+    assert len(re.findall(r"^export ", str(figure._esm), re.MULTILINE)) == 1
+
+
+def test_stored_output_is_deterministic_and_complete(figure):
+    data, _ = figure._repr_mimebundle_()
+    again, _ = type(figure)()._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    for mime in ("text/plain", "text/html"):
+        assert data[mime] == again[mime]
+        assert figure.model_id not in data[mime]
+    state = json.loads(unescape(re.search(r'data-state="([^"]*)"', data["text/html"]).group(1)))
+    assert state == figure.figure_state()
+    assert unescape(re.search(r'<p class="rb-fallback">(.*)</p>', data["text/html"]).group(1)) == figure.describe()
+
+
+def test_fallback_numbers():
+    # AP = (1/1 + 2/3 + 3/6) / 3; two of three positives in the top 3; DCG = 1 + 1/log2(4) + 1/log2(7).
+    assert "AP = 0.722, R@3 = 0.667, NDCG = 0.871" in RankStrip().describe()
+    assert "undefined" in RankStrip(scores=[0.5], relevance=[0], k=1).describe()
+    assert "exact rank is 5 with gradient 0" in Staircase().describe()
+    assert "it jumps here" in Staircase(x=0.25).describe()
+    assert "dead (below" in TauGradient(gap=0.5, tau=0.01).describe()
+    assert "the sigmoid 1.0000 with slope 1.5e-05, and SupRank's step 3.493 with slope 10 (line)" in SupRankStep().describe()
