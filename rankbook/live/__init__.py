@@ -5,21 +5,8 @@
 >>> figure.readout()["exact_rank"]
 4.0
 
-Everything that moves is computed by a JavaScript module of ``rankbook/live/js/figures``. In JupyterLab, Colab and VS Code,
-anywidget runs it, and the traits follow both ways. In the built book ``core.js`` loads it when the figure comes near (see
-`rankbook.live.bundle`).
-
-A new figure is one JavaScript file, one class, and its name below:
-
-1. ``js/figures/NAME.js``: ``export default figure({ label, traits, legend, hint, build })``. ``build({ root, get, set })``
-   makes the elements once and returns ``draw(width, state)``, which draws the state for that many CSS pixels and returns
-   the numbers on display and a spoken summary. Marks, axes, handles, sliders and tiles come from ``js/core``; what some
-   figures share, their mathematics above all, from ``js/shared``.
-2. ``NAME.py``: a `LiveFigure` with its traits, each within bounds (see `rankbook.live.traits`), ``readout()``, the same
-   numbers computed by rankbook, and ``describe()``, the text for readers without JavaScript.
-
-Every class of ``__all__`` joins the tests in ``tests/live``, which hold the two to each other: after every drag the page's
-``data-values`` must equal ``readout()``. The API page lists ``__all__`` too.
+In JupyterLab, Colab and VS Code the traits follow both ways: what the reader drags reaches Python, and what Python sets moves
+the figure. Each trait has bounds and refuses what lies outside.
 """
 
 from rankbook.live.figure import LiveFigure

@@ -1,4 +1,19 @@
-"""The base class of all live figures."""
+"""The base class of all live figures.
+
+Everything that moves is computed by a JavaScript module of ``rankbook/live/js/figures``. In a notebook anywidget runs it; in
+the built book ``core.js`` loads it when the figure comes near (see bundle.py). A new figure is one JavaScript file, one class,
+its name in ``rankbook.live.__all__``, and its scenes in the tests:
+
+1. ``js/figures/NAME.js``: ``export default figure({ label, traits, legend, hint, build })``. ``build({ root, get, set })``
+   makes the elements once and returns ``draw(width, state)``, which draws the state for that many CSS pixels and returns
+   the numbers on display and a spoken summary. Marks, axes, handles, sliders and tiles come from ``js/core``; what some
+   figures share, their mathematics above all, from ``js/shared``.
+2. ``NAME.py``: a `LiveFigure` with its traits, each within bounds (see traits.py), ``readout()``, the same numbers computed
+   by rankbook, and ``describe()``, the text for readers without JavaScript.
+3. ``tests/live/scenes.py``: two or more states. Every class of ``__all__`` joins ``tests/live``, which holds Python and
+   JavaScript to each other: after every drag the page's ``data-values`` must equal ``readout()``. The API page lists
+   ``__all__`` too.
+"""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ class Staircase(LiveFigure, module="staircase"):
         smooth_rank = sigmoid_ranks(scores, tau=self.tau)[0]
         (gradient,) = torch.autograd.grad(smooth_rank, scores)
         return {
+            "scores": self.scores,
             "x": self.x,
             "tau": self.tau,
             "exact_rank": exact_ranks(scores.detach())[0].item(),

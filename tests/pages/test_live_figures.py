@@ -2,7 +2,8 @@
 
 import pytest
 
-from pages_of_book import notebooks
+from pages_of_book import documents, notebooks
+from rankbook import live
 
 PHONE = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
 ARROWS = {"x": ("ArrowRight", "ArrowLeft"), "y": ("ArrowDown", "ArrowUp")}
@@ -89,3 +90,29 @@ def test_figures_are_read_without_javascript(open_page, document):
     page, _ = open_page(document, java_script_enabled=False)
     for text in page.locator(".rb-live .rb-fallback").all_text_contents():
         assert len(text.split()) >= 4, f"the text in place of the figure says nothing: {text!r}"
+
+
+def our_scripts(page) -> set[str]:
+    return set(page.evaluate("[...document.scripts].map(script => /\\/rb\\/(\\w+)\\.js/.exec(script.src)?.[1]).filter(Boolean)"))
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+@pytest.mark.parametrize("document", documents())
+def test_scripts_come_with_their_figures(open_page, document, scheme):
+    page, watch = open_page(document, scheme, offline=scheme == "file")
+    if not page.locator(".rb-live").count():
+        assert our_scripts(page) == set()
+        return
+    kinds = {place.get_attribute("data-module") for place in figures(page)}
+    loaded = our_scripts(page)
+    assert {"core", *kinds} <= loaded
+    assert not loaded & ({figure._module for figure in live.LiveFigure.__subclasses__()} - kinds)
+    assert watch.errors == []
+
+
+def test_the_api_page_names_every_figure(open_page):
+    page, _ = open_page("book/api")
+    named = {
+        name.removeprefix("rankbook.live.") for name in page.locator("dt[id^='rankbook.live.']").evaluate_all("all => all.map(e => e.id)")
+    }
+    assert set(live.__all__) <= named
