@@ -47,8 +47,8 @@ def test_all_figures_are_there_when_the_page_is_printed(load_page):
     assert {name.removesuffix(".js") for name in page.evaluate(SCRIPTS)} == needed
     page.wait_for_timeout(300)  # the last script runs
     assert page.locator(".rb-live[data-ready]").count() == 0
-    page.pdf()
-    assert page.locator(".rb-live[data-ready] .rb-fig[data-values]").count() == 2
+    mounted = "document.querySelectorAll('.rb-live[data-ready] .rb-fig[data-values]').length"
+    assert page.evaluate(f"(dispatchEvent(new Event('beforeprint')), {mounted})") == 2  # by then, not later
     assert problems == []
 
 
@@ -64,6 +64,7 @@ BAD = {
     "a word for a number": (place("rank_strip", STATE | {"scores": [0.9, "x"]}), "rank_strip"),
     "null for a number": (place("tau_gradient", {"gap": 0.3, "tau": None}), "tau_gradient"),
     "no number comes out": (place("tau_gradient", {"gap": 0.3, "tau": 0}), "tau_gradient"),
+    "infinity comes out": (place("hierarchy_strip", {"scores": [0.9, 0.4], "levels": [2, 1], "alpha": -5000}), "hierarchy_strip"),
     "an index without an item": (place("ranker_gallery", GALLERY | {"item": 7}), "ranker_gallery"),
     "a ranker that is none": (place("ranker_gallery", GALLERY | {"ranker": "x"}), "ranker_gallery"),
     "an absurd count": (html_of(LearnedSorters(["kernel"])).replace("shuffles&quot;:0", "shuffles&quot;:0.5"), "learned_sorters"),

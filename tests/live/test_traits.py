@@ -64,6 +64,7 @@ def test_absurd_values_at_the_start(kind, name):
     [
         {"options": {"hidden": 10**9}},
         {"options": {"hidden": 7}},
+        {"architecture": "SetTransformerSorter", "options": {"hidden": 8, "layers": 10**9, "inducing": 2, "heads": 1}},
         {"options": {"hidden": 16, "depth": 3}},
         {"architecture": "object"},
         {"data": "AAAA"},
@@ -109,6 +110,10 @@ def test_lengths_change_together_or_not_at_all():
         (lambda: RankStrip(scores=torch.rand(8)), r"scores must be a list .*try \.tolist\(\)"),
         (lambda: RankerGallery(ranker="bubble"), 'ranker must be "exact", "sigmoid"'),
         (lambda: RankerGallery(knob=0.0), "knob must be a finite number of at least 0.003"),
+        (
+            lambda: LearnedSorters(["kernel"], shuffles=10**18),
+            "shuffles must be a whole number from 0 to 1000000",
+        ),  # JavaScript would round it
         (lambda: LearnedSorters(["kernel"], sorter="b"), "sorter must be one of kernel, got 'b'"),
     ],
 )
