@@ -126,15 +126,15 @@ export function button(parent, label, press, attributes = {}) {
 }
 
 // ---- number tiles ----
-// One tile for each name, in a row; with `bar` a meter shows `share`. show(null, ...) is a number that is undefined here.
-export function tiles(root, names, { bar = false } = {}) {
+// One tile for each name, in a row; in the first `bars` a meter shows `share`. show(null, ...) is a number that is undefined here.
+export function tiles(root, names, { bars = 0 } = {}) {
   const row = html(root, "div", { class: "rb-tiles", "data-count": names.length });
-  return names.map((label) => {
+  return names.map((label, i) => {
     const box = html(row, "div", { class: "rb-tile" });
     const head = html(box, "div", { class: "rb-tile-head" });
     const name = html(head, "span", {}, label);
     const number = html(box, "div", { class: "rb-number" });
-    const fill = bar && html(html(box, "div", { class: "rb-meter" }), "i");
+    const fill = i < bars && html(html(box, "div", { class: "rb-meter" }), "i");
     const note = html(box, "div", { class: "rb-note" });
     return {
       head,

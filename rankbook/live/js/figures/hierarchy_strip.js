@@ -7,7 +7,7 @@ import { rankingFigure, showAP, showNDCG } from "../shared/ranking.js";
 
 function build({ root, set }) {
   const showAlpha = logSlider(root, { label: "exponent \u03b1", min: 0.25, max: 4, change: (alpha) => set({ alpha }) });
-  const [ap, hap, gains] = tiles(root, ["AP (class)", "H-AP", "NDCG"], { bar: true });
+  const [ap, hap, gains] = tiles(root, ["AP (class)", "H-AP", "NDCG"], { bars: 3 });
 
   return function show({ scores, levels, ranks, alpha }) {
     const relevance = hierarchicalRelevance(levels, alpha), same = levels.map((level) => Number(level === 2));

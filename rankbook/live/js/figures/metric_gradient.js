@@ -13,7 +13,7 @@ function build({ root, get, set }) {
   const choose = choices(root, { label: "metric", names: NAMES, change: (metric) => set({ metric }) });
   const showTau = logSlider(root, { label: "temperature \u03c4", min: 0.003, max: 1, change: (tau) => set({ tau }) });
   const plot = panel(root), handles = itemHandles(plot.box, { get, set });
-  const [valueTile, hardestTile, movedTile] = tiles(root, ["", "Pushed hardest", "Items that feel it"], { bar: true });
+  const [valueTile, hardestTile, movedTile] = tiles(root, ["", "Pushed hardest", "Items that feel it"], { bars: 1 });
 
   return function draw(width, { scores, relevance: labels, metric, tau }) {
     const relevance = labels.slice(0, scores.length);

@@ -5,7 +5,7 @@ import { averagePrecision, ndcg, positives, recallAtK } from "../shared/metrics.
 import { rankingFigure, showAP, showNDCG } from "../shared/ranking.js";
 
 function build({ root, get, set }) {
-  const [ap, recall, gains] = tiles(root, ["AP", "", "NDCG"], { bar: true });
+  const [ap, recall, gains] = tiles(root, ["AP", "", "NDCG"], { bars: 3 });
   const stepper = html(recall.head, "span", { class: "rb-stepper" });
   const cutoff = (k, n) => clamp(k, 1, n);
   [["\u2212", -1, "Smaller k"], ["+", 1, "Larger k"]].forEach(([sign, step, name]) => button(stepper, sign, () => {

@@ -111,6 +111,6 @@ function build({ root, set }) {
 export default figure({
   label: "The exact step, the sigmoid and SupRank's step of one negative", traits: ["gap", "tau", "rho", "delta"],
   legend: [["rb-stroke rb-exact", "exact step H"], ["rb-stroke rb-smooth rb-dashed", "sigmoid"], ["rb-stroke rb-sup", "SupRank\u2019s H\u207b"], DEAD_ENTRY],
-  hint: "Drag the negative, then the knobs.",
+  hint: "Drag the negative.",
   build,
 });
