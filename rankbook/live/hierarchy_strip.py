@@ -41,7 +41,7 @@ class HierarchyStrip(LiveFigure, module="hierarchy_strip"):
             "scores": self.scores,
             "levels": self.levels,
             "alpha": self.alpha,
-            "ranks": exact_ranks(scores).tolist(),
+            "ranks": exact_ranks(scores, levels, ties="worst").tolist(),
             "relevance": relevance.tolist(),
             "average_precision": average_precision(scores, same_class).item() if same_class.any() else None,
             "hierarchical_ap": hierarchical_ap(scores, relevance).item() if levels.any() else None,

@@ -37,7 +37,12 @@ class RankStrip(LiveFigure, module="rank_strip"):
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor(self.scores, dtype=torch.float64)
         relevance = torch.tensor(self.relevance)
-        values = {"scores": self.scores, "relevance": self.relevance, "ranks": exact_ranks(scores).tolist(), "k": self.k}
+        values = {
+            "scores": self.scores,
+            "relevance": self.relevance,
+            "ranks": exact_ranks(scores, relevance, ties="worst").tolist(),
+            "k": self.k,
+        }
         if not relevance.any():
             return {**values, "average_precision": None, "recall_at_k": None, "ndcg": None}
         return {

@@ -48,6 +48,12 @@ def test_exact_ranks(run_math):
         equal(found, rb.exact_ranks(tensors(case)[0]))
 
 
+def test_worst_order(run_math):
+    for case, found in zip(CASES, run_math("metrics.worstOrder(c.scores, c.relevance)", CASES), strict=True):
+        scores, relevance = tensors(case)
+        equal(found, rb.exact_ranks(scores, relevance, ties="worst"))
+
+
 def test_sigmoid_ranks(run_math):
     for case, found in zip(CASES, run_math("math.sigmoidRanks(c.scores, c.tau)", CASES), strict=True):
         equal(found, rb.sigmoid_ranks(tensors(case)[0], tau=case["tau"]))

@@ -1,5 +1,13 @@
-// Ranking metrics of exact ranks.
+// Ranking metrics of exact ranks. AP and H-AP give tied items the last of their places; the others are worth their worst order.
 import { exactRanks } from "../core/math.js";
+
+// Places from 1, the less relevant first within a tie.
+export function worstOrder(scores, relevance) {
+  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || relevance[a] - relevance[b] || a - b);
+  const ranks = [];
+  order.forEach((i, place) => { ranks[i] = place + 1; });
+  return ranks;
+}
 
 export const positives = (relevance) => relevance.flatMap((rel, i) => (rel > 0 ? [i] : []));
 
@@ -17,9 +25,8 @@ export function averagePrecision(scores, relevance, rankFn = exactRanks) {
   return terms.length ? terms.reduce((sum, t) => sum + t.among / t.rank, 0) / terms.length : null;
 }
 
-export function recallAtK(scores, relevance, k, rankFn = exactRanks) {
-  const ranks = rankFn(scores);
-  const found = positives(relevance);
+export function recallAtK(scores, relevance, k) {
+  const ranks = worstOrder(scores, relevance), found = positives(relevance);
   return found.length ? found.filter((i) => ranks[i] <= k).length / found.length : null;
 }
 
@@ -29,10 +36,10 @@ export function dcg(ranks, relevance) {
   return relevance.reduce((sum, rel, i) => sum + gain(rel) / Math.log2(1 + ranks[i]), 0);
 }
 
-export function ndcg(scores, relevance, rankFn = exactRanks) {
+export function ndcg(scores, relevance) {
   const best = [...relevance].sort((a, b) => b - a);
   const ideal = dcg(best.map((_, i) => i + 1), best);
-  return ideal > 0 ? dcg(rankFn(scores), relevance) / ideal : null;
+  return ideal > 0 ? dcg(worstOrder(scores, relevance), relevance) / ideal : null;
 }
 
 // The relevance of H-AP: level l weighs (l / deepest)^alpha in all, shared evenly by the items at exactly that level.

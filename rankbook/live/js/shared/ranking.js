@@ -1,10 +1,9 @@
 // Figures of labeled items on a score axis above and the ranking below: only the order of the marks reaches the metrics.
 import { itemHandles, letter, scoreGrid } from "./items.js";
-import { dcg, positives, precisionTerms } from "./metrics.js";
+import { dcg, positives, precisionTerms, worstOrder } from "./metrics.js";
 import { clamp, fixed, linear } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { line, mark, panel, path, rect, text } from "../core/marks.js";
-import { exactRanks } from "../core/math.js";
 
 const SIDE = 28;          // room beside the axis for half a handle, and for the names of the rows
 const LANE = 36;          // height of one row of items
@@ -42,7 +41,7 @@ export function rankingFigure({ label, labels, kinds, traits, hint, build }) {
 
       return function draw(width, state) {
         const n = Math.min(state.scores.length, state[labels].length), items = handles(n);
-        const scores = state.scores.slice(0, n), label = state[labels].slice(0, n), ranks = exactRanks(scores);
+        const scores = state.scores.slice(0, n), label = state[labels].slice(0, n), ranks = worstOrder(scores, label);
         const { values, summary, rows, top = 0 } = show({ ...state, scores, [labels]: label, ranks });
         const x = linear(0, 1, SIDE, width - SIDE), step = (x.end - x.start) / n, radius = clamp(step / 2 - 3, 6, 13);
         const picture = plot.clear(width, HEIGHT);
@@ -50,25 +49,23 @@ export function rankingFigure({ label, labels, kinds, traits, hint, build }) {
         text(picture, 0, 12, "score", "rb-muted", "start");
         scoreGrid(picture, x, TOP - 8, AXIS, TOP - 16);
         line(picture, x.start, AXIS, x.end, AXIS, "rb-axis");
-        const inTop = ranks.filter((rank) => rank <= top).length;
-        if (inTop) {
-          rect(picture, x.end - inTop * step, SLOTS - 22, inTop * step, 58, "rb-band", { rx: 10 });
-          text(picture, x.end - (inTop * step) / 2, ROWS + ROW + 1, `top ${top}`, "rb-muted");
+        if (top) {
+          rect(picture, x.end - top * step, SLOTS - 22, top * step, 58, "rb-band", { rx: 10 });
+          text(picture, x.end - (top * step) / 2, ROWS + ROW + 1, `top ${top}`, "rb-muted");
         }
         rows.forEach(([name], r) => text(picture, 0, ROWS + r * ROW, name, "rb-muted", "start"));
 
         // One slot each, the best at the right, below the highest score. With many items at one spot, the rows above the axis
         // move together rather than out of the picture.
         const lane = lanes(scores, x, active), pitch = Math.min(LANE, (LANES * LANE) / Math.max(1, ...lane));
-        const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
-        order.forEach((i, place) => {
+        ranks.forEach((rank, i) => {
           const [look, word] = kinds[label[i]], strong = i === active ? " rb-active" : "";
-          const from = x(scores[i]), to = x.end - (place + 0.5) * step, middle = (AXIS + SLOTS) / 2, y = AXIS - lane[i] * pitch;
+          const from = x(scores[i]), to = x.end - (rank - 0.5) * step, middle = (AXIS + SLOTS) / 2, y = AXIS - lane[i] * pitch;
           if (lane[i]) line(picture, from, y, from, AXIS, `rb-link rb-${look}${strong}`);
           path(picture, `M${from},${AXIS}C${from},${middle} ${to},${middle} ${to},${SLOTS - radius}`, `rb-link rb-${look}${strong}`);
           mark(picture, to, SLOTS, radius, look, radius > 9 ? letter(i) : "");
           rows.forEach(([, texts, cls], r) => { if (r === 0 || step > 28) text(picture, to, ROWS + r * ROW, texts[i], cls); });
-          items[i].place(x, y, { now: scores[i], look, spoken: `score ${fixed(scores[i], 2)}, rank ${ranks[i]}, ${word}` });
+          items[i].place(x, y, { now: scores[i], look, spoken: `score ${fixed(scores[i], 2)}, rank ${rank}, ${word}` });
         });
         return { values: { scores, [labels]: label, ranks, ...values }, summary };
       };

@@ -1,6 +1,6 @@
 // Four metrics of sigmoid ranks, and their gradients with respect to the scores.
-import { exactRanks, sigmoid, sigmoidRankJacobian, sigmoidRanks, sigmoidSlope } from "../core/math.js";
-import { averagePrecision, dcg, gain, positives, recallAtK } from "./metrics.js";
+import { sigmoid, sigmoidRankJacobian, sigmoidRanks, sigmoidSlope } from "../core/math.js";
+import { averagePrecision, dcg, gain, positives, recallAtK, worstOrder } from "./metrics.js";
 
 // Smooth-AP: 1 - AP of the sigmoid ranks, and its gradient by the quotient rule.
 export function smoothAPLoss(scores, relevance, tau) {
@@ -56,5 +56,5 @@ export function exactMetric(metric, scores, relevance) {
   if (!positives(relevance).length) return null;
   if (metric === "AP") return averagePrecision(scores, relevance);
   if (metric === "R@3") return recallAtK(scores, relevance, 3);
-  return OF_RANKS[metric](exactRanks(scores), relevance).value;
+  return OF_RANKS[metric](worstOrder(scores, relevance), relevance).value;
 }
