@@ -11,7 +11,7 @@ from torch import Tensor
 from rankbook.datasets import Samples
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
-from rankbook.losses.graded import level_ap
+from rankbook.losses.hap import level_ap
 from rankbook.metrics import average_precision, hit_at_k, ndcg
 
 BY_CLASS = {"R@1": partial(hit_at_k, k=1), "AP": average_precision}
