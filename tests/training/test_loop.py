@@ -166,7 +166,11 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "bad"), [(name, bad) for name, (_, values) in ARGUMENTS.items() for bad in values], ids=str)
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [(name, bad) for name, (_, values) in ARGUMENTS.items() for bad in values],
+    ids=lambda x: getattr(x, "__name__", str(x)),
+)
 def test_bad_arguments_name_themselves(name, bad):
     model = nn.Linear(6, 2)
     arguments = {"model": model, "loss_fn": rb.SmoothAPLoss(), "batches": [data()], "optimizer": sgd(model), "steps": 1}
