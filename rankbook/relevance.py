@@ -113,9 +113,7 @@ def leave_query_out(size: int, device: torch.device | str | None = None) -> Tens
     return ~torch.eye(check_count("size", size), dtype=torch.bool, device=device)
 
 
-def check_labels(
-    labels: Labels, ref_labels: Labels | None = None, *, device: torch.device | str | None = None
-) -> tuple[Tensor, Tensor]:
+def check_labels(labels: Labels, ref_labels: Labels | None = None, *, device: torch.device | str | None = None) -> tuple[Tensor, Tensor]:
     """Both as int64 [items, levels], on one device: boolean or narrow labels cannot be sorted and searched on every device.
 
     Labels that are no tensors (lists, arrays, columns of a table; numbers or strings) become numbers, the two together, so that

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rankbook.precision import full_precision, once_differentiable, wide
 
@@ -25,7 +26,20 @@ def test_full_precision_leaves_calls_without_tensors_alone():
 
 def test_wide():
     assert wide(torch.device("cpu")) == torch.float64
-    assert wide(torch.device("mps")) == torch.float32
+
+
+class NoDouble(TorchDispatchMode):
+    """A device without float64, such as Apple's MPS."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if (kwargs or {}).get("dtype") == torch.float64:
+            raise TypeError("no float64 on this device")
+        return func(*args, **(kwargs or {}))
+
+
+def test_wide_of_a_device_that_has_no_float64():
+    with NoDouble():
+        assert wide(torch.device("cpu")) == torch.float32
 
 
 class Square(torch.autograd.Function):

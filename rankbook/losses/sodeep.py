@@ -107,7 +107,7 @@ class HardNegativeRankLoss(_LossOfRanks):
 
     def __init__(self, ranker: RankFn, margin: float):
         super().__init__(ranker)
-        self.margin = check_number("margin", margin)
+        self.margin = check_number("margin", margin, at_least=0)
 
     @full_precision
     def forward(self, scores: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from rankbook.metrics.reduction import reduce_lists
 from rankbook.precision import full_precision
 from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
 from rankbook.ranks.by_hand import ByHand
-from rankbook.ranks.pairs import BLOCK, leads
+from rankbook.ranks.pairs import BLOCK, blocks_at_once, leads
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.types import RankFn, Reduction
 
@@ -106,7 +106,7 @@ def _levels(grades: Tensor) -> Tensor:
 def _by_levels(rank_fn: RankFn, scores: Tensor, grades: Tensor, levels: Tensor, *, exact: bool) -> Tensor:
     """The sum over levels of (level - the one below) x the rank among the items that reach it; many levels in one call."""
     heights = torch.diff(levels, dim=-1, prepend=torch.zeros_like(levels[..., :1]))
-    at_once = max(1, BLOCK // max(1, scores.numel()))
+    at_once = max(1, BLOCK * blocks_at_once(scores.device) // max(1, scores.numel()))
     total = torch.zeros_like(scores)
     for level, height in zip(levels.movedim(-1, 0).split(at_once), heights.movedim(-1, 0).split(at_once), strict=True):
         reach = (grades >= level.unsqueeze(-1)) & (level > 0).unsqueeze(-1)  # [levels, ..., n]

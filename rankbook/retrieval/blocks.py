@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rankbook.precision import full_precision, once_differentiable
-from rankbook.ranks.pairs import BLOCK
+from rankbook.ranks.pairs import BLOCK, blocks_at_once
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.positives import Group, Positives, QueryRole, warn_no_positive
 
@@ -48,7 +48,7 @@ def mean_loss(batch: Batch, of_block: BlockLoss, *, query: QueryRole = "absent")
         grad_queries = torch.zeros_like(batch.queries) if wanted else None
         # one tensor for both roles when the batch is its own gallery
         grad_gallery = grad_queries if batch.own_gallery or not wanted else torch.zeros_like(batch.gallery)
-        for group in positives.groups(lambda size: _queries_at_once(size, len(batch.gallery))):
+        for group in positives.groups(lambda size: _queries_at_once(size, batch.gallery)):
             scores = batch.scores(group.rows)
             loss += of_block(scores, group, positives.total, wanted)
             if wanted:
@@ -60,9 +60,10 @@ def mean_loss(batch: Batch, of_block: BlockLoss, *, query: QueryRole = "absent")
     return with_gradients(batch, compute)
 
 
-def _queries_at_once(positives: int, gallery: int) -> int:
+def _queries_at_once(positives: int, gallery: Tensor) -> int:
     """So many that neither the scores [q, m] nor what compares the positives [q, R, R] grows large."""
-    return min(max(_ROWS, _SCORES // gallery), max(1, BLOCK // positives**2))
+    blocks = blocks_at_once(gallery.device)
+    return min(max(_ROWS, blocks * _SCORES // len(gallery)), max(1, blocks * BLOCK // positives**2))
 
 
 def with_gradients(batch: Batch, compute: Callable[[bool], Gradients]) -> Tensor:

@@ -1,0 +1,207 @@
+"""Every public name, every kind of bad input: an error that names the argument; never a silent number, never a hang."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import rankbook as rb
+from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, arguments
+
+SECONDS = 5  # a call takes milliseconds
+UNNAMED = 0.01  # the share of errors that may fail to name their argument
+
+#: Rankers that do not look at the relevance take whatever comes.
+UNREAD = frozenset(("relevance", fault) for fault in KINDS["relevance"])
+#: A ranker orders graded relevance of any sign; NaN and the like it refuses.
+ANY_SIGN = frozenset({("relevance", "negative")})
+#: A target on one more item, or the same list longer, is refused under the name of either.
+PAIRED = {"scores": ("relevance", "target", "where"), "embeddings": ("labels", "ref_embeddings"), "labels": ("embeddings", "ref_labels")}
+
+
+def rankers() -> Iterator[Call]:
+    for name in rb.ranks.__all__:
+        function = getattr(rb, name)
+        yield Call(name, function, arguments(function), ANY_SIGN if name == "sup_ranks" else UNREAD)
+
+
+def metrics() -> Iterator[Call]:
+    for name in rb.metrics.__all__:
+        function = getattr(rb, name)
+        if name in ("reduce_lists", "within_top_k"):  # parts of a metric: they get what it has checked
+            continue
+        yield Call(name, function, arguments(function))
+
+
+def losses() -> Iterator[Call]:
+    """The constructor of each loss, and its call."""
+    for name in rb.losses.__all__:
+        make = getattr(rb, name)
+        if not inspect.isclass(make):
+            continue
+        good = arguments(make)
+        if name == "BatchRankLoss":
+            continue  # made of a metric and a step: below
+        yield Call(name, make, good)
+        loss = make(**{key: good[key] for key in good if inspect.signature(make).parameters[key].default is inspect.Parameter.empty})
+        yield Call(f"{name}(...)", loss, *_call_of(name, loss))
+    yield Call("as_loss", rb.as_loss, {"metric": rb.ndcg, "rank_fn": SIGMOID})
+    loss = rb.as_loss(rb.ndcg, SIGMOID)
+    yield Call(
+        "as_loss(...)",
+        partial(lambda scores, relevance, where: loss(scores, relevance, where=where)),
+        _good("scores", "relevance", "where"),
+    )
+
+
+def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
+    if name == "HardNegativeRankLoss":
+        return {"scores": SQUARE}, frozenset({("scores", "another device")})  # all there is lies there
+    if name in ("SpearmanLoss", "MeanRankLoss", "RankLoss"):
+        return arguments(loss.forward), frozenset()
+    # multi-hot columns that this loss does not read are refused all the same
+    names = ("embeddings", "labels") if name == "ClusterLoss" else ("embeddings", "labels", "ref_embeddings", "ref_labels")
+    # alone, labels that lie elsewhere or are fewer are refused; with a reference set the number of levels differs first
+    return _good(*names), frozenset()
+
+
+def _good(*names: str) -> dict[str, Any]:
+    return {name: GOOD[name] for name in names}
+
+
+def others() -> Iterator[Call]:
+    yield Call("evaluate_retrieval", rb.evaluate_retrieval, arguments(rb.evaluate_retrieval))
+    yield Call("same_label", rb.same_label, _good("labels"), frozenset({("labels", "fewer"), ("labels", "another device")}))
+    yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
+    unread = frozenset({("levels", "longer"), ("levels", "another device")})
+    yield Call("hierarchical_relevance", rb.hierarchical_relevance, {"levels": GRADE, "alpha": 1.0}, unread)
+    yield Call("leave_query_out", rb.leave_query_out, {"size": 3})
+
+
+CALLS = [*rankers(), *metrics(), *losses(), *others()]
+
+
+class TooSlow(Exception):
+    pass
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Raise if the block takes longer."""
+
+    def ring(*_: Any) -> None:
+        raise TooSlow
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def outcome(call: Callable[[], Any], argument: str) -> str:
+    """named, unnamed, silent or hang."""
+    try:
+        with limit(SECONDS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            call()
+    except TooSlow:
+        return "hang"
+    except (ValueError, TypeError) as error:
+        names = (argument, *PAIRED.get(argument, ()))
+        return "named" if any(name in str(error) for name in names) else f"unnamed ({type(error).__name__}: {error})"
+    except Exception as error:
+        return f"unnamed ({type(error).__name__}: {error})"
+    return "silent"
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_the_good_call_works(call):
+    result = call.function(**call.good)
+    numbers = result.values() if isinstance(result, dict) else [result]
+    for number in numbers:
+        assert not isinstance(number, Tensor) or torch.as_tensor(number).isfinite().all()
+
+
+def test_bad_input_is_refused_by_name():
+    found, lines = Counter(), []
+    with warnings.catch_warnings(action="ignore"):  # torch's own, about nested and quantized tensors
+        faults = [(call, *fault) for call in CALLS for fault in call.faults()]
+    for call, argument, fault, bad in faults:
+        said = outcome(partial(call.function, **{**call.good, argument: bad}), argument)
+        found[said.split(" ")[0]] += 1
+        if said != "named":
+            lines.append(f"{call.name}, {argument}: {fault}: {said[:150]}")
+    total = sum(found.values())
+    report = f"{dict(found)} of {total}\n" + "\n".join(lines)
+    assert total > 1500, report
+    assert found["silent"] == 0, report
+    assert found["hang"] == 0, report
+    assert found["unnamed"] <= UNNAMED * total, report
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if "scores" in call.good or "embeddings" in call.good], ids=str)
+def test_views_and_layouts_change_nothing(call):
+    """A negative-bit view, a transpose, an expanded tensor and a slice are the same numbers."""
+    if not isinstance(call.function, nn.Module) and inspect.isclass(call.function):
+        return
+    name = "scores" if "scores" in call.good else "embeddings"
+    value = call.good[name]
+    negative = torch.complex(torch.zeros_like(value), -value).conj().imag
+    assert negative.is_neg()
+    assert torch.equal(negative, value)
+    views = {
+        "negative bit": negative,
+        "transposed": value.T.contiguous().T,
+        "slice": torch.cat([value, value], dim=-1)[..., : value.shape[-1]],
+    }
+    expected = call.function(**call.good)
+    for view, other in views.items():
+        torch.testing.assert_close(call.function(**{**call.good, name: other}), expected, msg=view)
+
+
+def test_a_public_name_is_fuzzed():
+    """A new ranker, metric or loss joins by being public; what is neither is named here with who tests it."""
+    elsewhere = {
+        "tests/sorters": {*rb.sorters.__all__},
+        "tests/test_training.py": {"train", "BalancedBatches"},
+        "tests/metrics": {"reduce_lists", "within_top_k"},
+        "tests/losses": {"BatchRankLoss"},
+        "modules": {"checks", "datasets", "live", "sorters", "viz"},
+    }
+    fuzzed = {call.name.removesuffix("(...)") for call in CALLS}
+    missing = set(rb.__all__) - fuzzed - set().union(*elsewhere.values())
+    assert missing == set(), "say in tests/fuzz what a call that works looks like"
+
+
+def test_the_fuzzer_can_fail():
+    def silent(scores: Tensor) -> Tensor:
+        return scores
+
+    assert outcome(partial(silent, SCORES), "scores") == "silent"
+
+    def unnamed(scores: Tensor) -> Tensor:
+        raise IndexError("out of range")
+
+    assert outcome(partial(unnamed, SCORES), "scores").startswith("unnamed")
+
+    def forever(scores: Tensor) -> None:
+        while True:
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "SECONDS", 0.05)
+        assert outcome(partial(forever, SCORES), "scores") == "hang"
+    assert len(EMBEDDINGS) == len(CLASSES)
