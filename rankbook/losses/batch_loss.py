@@ -67,8 +67,8 @@ class BatchRankLoss(BatchLoss):
 
     Args:
         metric: any metric of ranks, its knobs bound by ``functools.partial``.
-        step: how much an item that leads counts: `SigmoidStep` of `rankbook.ranks.smooth`, `SupStep` of `rankbook.ranks.suprank`,
-            or yours (see `rankbook.ranks.steps`).
+        step: how much an item that leads counts: ``SigmoidStep`` of ``rankbook.ranks.smooth``, ``SupStep`` of
+            ``rankbook.ranks.suprank``, or yours (see ``rankbook.ranks.steps``).
         head: what stands on the ranks, with its gradient; None: the metric of ``step.ranks``, by autograd.
         include_query: leave each query in its own gallery.
 

@@ -30,7 +30,7 @@ class BlackBoxAPLoss(BatchLoss):
     .. math:: \frac{\partial \mathcal{L}}{\partial s} = \frac{1}{\lambda n} \left[ \mathrm{rk}\!\left(s + \lambda n\,
         \frac{\partial \mathcal{L}}{\partial \mathrm{rk}}\right) - \mathrm{rk}(s) \right]
 
-    What comes in from above only scales it: a loss that is scaled (by a `GradScaler`, say) keeps its direction.
+    What comes in from above only scales it: a loss that is scaled (by a ``GradScaler``, say) keeps its direction.
 
     Args:
         strength: :math:`\lambda`, in units of the similarity for a unit of the gradient of the mean loss with respect to a rank

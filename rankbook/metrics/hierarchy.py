@@ -45,7 +45,7 @@ def hierarchical_ap(
 
     Cost: for up to 8 distinct grades in a list, that of ranking the list once for each. For more, :math:`O(n^2)` time and
     :math:`O(n)` memory whatever the grades with `exact_ranks`, `sup_ranks` and `sigmoid_ranks`; any other ranker ranks a list for
-    each distinct grade (for each item, where values may not be read: see `rankbook.checks`), many in one call.
+    each distinct grade (for each item, where values may not be read: see ``rankbook.checks``), many in one call.
 
     Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); formula from their code.
 
