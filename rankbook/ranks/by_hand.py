@@ -202,17 +202,18 @@ def _refuse(ctx: Any, grad: Tensor) -> None:
     raise no_second_derivative()
 
 
-@_compiled.register_vmap
-def _(info: Any, in_dims: tuple[Any, ...], name: str, *inputs: Any) -> tuple[Tensor, int]:
+def _map(info: Any, in_dims: tuple[Any, ...], name: str, *inputs: Any) -> tuple[Tensor, int]:
     *tensors, knobs = inputs
     return torch.ops.rankbook.ranks(name, *_in_front(info, in_dims[1:4], tensors), knobs), 0
 
 
-@_compiled_gradient.register_vmap
-def _(info: Any, in_dims: tuple[Any, ...], name: str, *inputs: Any) -> tuple[Tensor, int]:
+def _map_gradient(info: Any, in_dims: tuple[Any, ...], name: str, *inputs: Any) -> tuple[Tensor, int]:
     *tensors, knobs = inputs
     return torch.ops.rankbook.gradient(name, *_in_front(info, in_dims[1:5], tensors), knobs), 0
 
 
+if hasattr(_compiled, "register_vmap"):  # from torch 2.5 on
+    _compiled.register_vmap(_map)
+    _compiled_gradient.register_vmap(_map_gradient)
 _compiled.register_autograd(_compiled_backward, setup_context=_keep)
 _compiled_gradient.register_autograd(_refuse)

@@ -142,7 +142,8 @@ def _check_loss(loss: Any, step: int) -> None:
 def _check_finite(what: str, tensors: dict[str, Tensor | None], step: int) -> None:
     """One norm, read once: only if that is not finite are the tensors looked at one by one."""
     dense = {name: x.detach().coalesce().values() if x.is_sparse else x.detach() for name, x in tensors.items() if x is not None}
-    if not dense or math.isfinite(nn.utils.get_total_norm(dense.values())):
+    norms = [torch.linalg.vector_norm(x) for x in dense.values()]
+    if not norms or math.isfinite(torch.stack([norm.to(norms[0].device) for norm in norms]).sum()):
         return
     for name, tensor in dense.items():
         if not tensor.isfinite().all():
