@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 import rankbook as rb
+from modes import MODES, WITHOUT_GRADIENT
 from rankbook.evaluation import RETRIEVAL_METRICS, evaluate_retrieval
 
 
@@ -190,32 +191,13 @@ def test_half_precision_is_computed_in_float32(dtype):
     assert evaluate_retrieval(x.to(dtype), y) == evaluate_retrieval(x.to(dtype).float(), y)
 
 
-MODES = {
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "inference": torch.inference_mode,
-    "enabled gradients": torch.enable_grad,
-    "default device meta": lambda: torch.device("meta"),
-}
-
-
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*MODES, *WITHOUT_GRADIENT])
 def test_the_modes_of_torch_change_nothing(mode):
     x, y = problem(0)
     metrics = {**RETRIEVAL_METRICS, "rho": rb.spearman}
     expected = evaluate_retrieval(x.float(), y, metrics=metrics)
-    with MODES[mode]():
+    with {**MODES, **WITHOUT_GRADIENT}[mode]():
         assert evaluate_retrieval(x.float(), y, metrics=metrics) == expected
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
-def test_the_default_dtype_changes_nothing(dtype):
-    x, y = problem(0)
-    expected = evaluate_retrieval(x.float(), y)
-    torch.set_default_dtype(dtype)
-    try:
-        assert evaluate_retrieval(x.float(), y) == expected
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("scale", [2.0**-100, 2.0**-83, 2.0**64, 2.0**100])

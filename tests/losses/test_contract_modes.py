@@ -10,6 +10,7 @@ from torch.testing import assert_close
 import rankbook as rb
 from losses.contract import CASES, ELSEWHERE, promise
 from losses.scenes import batch, family, gradients
+from modes import MODES
 
 exact = {"rtol": 0, "atol": 1e-12}
 
@@ -34,39 +35,7 @@ def under(mode, module, embeddings, labels):
     return loss.detach(), x.grad
 
 
-def default_dtype(dtype):
-    class Mode:
-        def __enter__(self):
-            self.before = torch.get_default_dtype()
-            torch.set_default_dtype(dtype)
-
-        def __exit__(self, *_):
-            torch.set_default_dtype(self.before)
-
-    return Mode
-
-
-class Deterministic:
-    def __enter__(self):
-        torch.use_deterministic_algorithms(True)
-
-    def __exit__(self, *_):
-        torch.use_deterministic_algorithms(False)
-
-
-MODES = {
-    "autocast bfloat16": lambda: torch.autocast("cpu", torch.bfloat16),
-    "autocast float16": lambda: torch.autocast("cpu", torch.float16),
-    "default dtype float64": default_dtype(torch.float64),
-    "default dtype bfloat16": default_dtype(torch.bfloat16),
-    "default device meta": lambda: torch.device("meta"),
-    "deterministic": Deterministic,
-    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
-}
-
-
 @promise("modes")
-@pytest.mark.filterwarnings("ignore:Anomaly Detection")
 @pytest.mark.parametrize("mode", MODES)
 def test_the_modes_of_torch_change_nothing(case, mode):
     embeddings, labels = scene()

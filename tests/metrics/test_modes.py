@@ -1,7 +1,6 @@
 """The same numbers whatever mode torch is in, and no look at values where looking is not allowed."""
 
 import warnings
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -10,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import rankbook as rb
 from metrics.cases import METRICS, SOFT_CUTS, lists
+from modes import MODES, WITHOUT_GRADIENT
 
 SMOOTH = partial(rb.sigmoid_ranks, tau=0.5)
 N = 9
@@ -34,43 +34,11 @@ every_loss = pytest.mark.parametrize("name", LOSSES)
 every_measure = pytest.mark.parametrize("name", MEASURES)
 
 
-@contextmanager
-def default_dtype(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def deterministic():
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(False)
-
-
-MODES = {
-    "autocast": partial(torch.autocast, "cpu", torch.bfloat16),
-    "float16 by default": partial(default_dtype, torch.float16),
-    "float64 by default": partial(default_dtype, torch.float64),
-    "meta by default": partial(torch.device, "meta"),
-    "deterministic": deterministic,
-    "anomaly": partial(torch.autograd.set_detect_anomaly, True),
-    "values not read": rb.checks.off,
-}
-WITHOUT_GRADIENT = {**MODES, "no_grad": torch.no_grad, "inference": torch.inference_mode}
-
-
 def scene(dtype=torch.float32):
     scores, relevance = lists(N, N, grid=4, dtype=dtype)
     return scores.requires_grad_(), relevance
 
 
-@pytest.mark.filterwarnings("ignore:Anomaly Detection:UserWarning")
 @every_loss
 @pytest.mark.parametrize("mode", MODES)
 def test_losses_forward_and_backward(name, mode):
@@ -88,16 +56,15 @@ def test_losses_forward_and_backward(name, mode):
     torch.testing.assert_close(torch.autograd.grad(outside, scores)[0], gradient, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:Anomaly Detection:UserWarning")
 @every_measure
-@pytest.mark.parametrize("mode", WITHOUT_GRADIENT)
+@pytest.mark.parametrize("mode", [*MODES, *WITHOUT_GRADIENT])
 def test_measures(name, mode):
     scores, relevance = scene()
     where = torch.rand(N, N) < 0.8
     where[:, :3] = True
     for kwargs in ({}, {"where": where}, {"reduction": "none"}):
         value = MEASURES[name](scores.detach(), relevance, **kwargs)
-        with WITHOUT_GRADIENT[mode]():
+        with {**MODES, **WITHOUT_GRADIENT}[mode]():
             inside = MEASURES[name](scores.detach().clone(), relevance, **kwargs)
         torch.testing.assert_close(inside, value, rtol=0, atol=1e-6)
 

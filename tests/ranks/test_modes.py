@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import warnings
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import rankbook as rb
+from modes import MODES, WITHOUT_GRADIENT
 from ranks.contract import RANKERS, Ranker
 from ranks.test_contract import assert_close, draw, sizes, with_gradient
 
@@ -40,56 +39,19 @@ def lists(n):
 # ------------------------------------------------------------------ ambient modes
 
 
-@contextmanager
-def default_dtype(dtype):
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-@contextmanager
-def deterministic():
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(False)
-
-
-@contextmanager
-def anomaly_detection():
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Anomaly Detection has been enabled")
-        with torch.autograd.detect_anomaly():
-            yield
-
-
-AMBIENT = {
-    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "double": lambda: default_dtype(torch.float64),
-    "half": lambda: default_dtype(torch.float16),
-    "another device": lambda: torch.device("meta"),
-    "deterministic": deterministic,
-    "anomaly detection": anomaly_detection,
-}
-
-
 @sizes(9)
-@pytest.mark.parametrize("mode", AMBIENT)
+@pytest.mark.parametrize("mode", MODES)
 def test_ambient_modes_change_nothing(ranker, n, mode):
     scores, relevance, where = lists(n)
     ranks, grad = with_gradient(ranker.soft, scores, relevance, where=where)
-    with AMBIENT[mode]():
+    with MODES[mode]():
         here, grad_here = with_gradient(ranker.soft, scores, relevance, where=where)
     assert torch.equal(here, ranks)
     assert torch.equal(grad_here, grad)
 
 
 @sizes(9)
-@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+@pytest.mark.parametrize("mode", WITHOUT_GRADIENT.values(), ids=WITHOUT_GRADIENT)
 def test_no_gradient_modes_change_nothing(ranker, n, mode):
     scores, relevance, where = lists(n)
     ranks = ranker.soft(scores.clone().requires_grad_(), relevance, where=where)

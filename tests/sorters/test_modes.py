@@ -9,6 +9,7 @@ import torch
 
 import rankbook as rb
 from metrics.cases import METRICS, lists
+from modes import MODES
 from rankbook.sorters.checkpoints import shipped_names
 from sorters.models import SMALL, small
 
@@ -83,56 +84,9 @@ def test_every_metric_is_defined(name, case):
 # --- modes of torch
 
 
-def bfloat16():
-    return torch.autocast("cpu", torch.bfloat16)
-
-
-def float16():
-    return torch.autocast("cpu", torch.float16)
-
-
-@contextlib.contextmanager
-def deterministic():
-    torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(False)
-
-
-@contextlib.contextmanager
-def default_dtype(dtype):
-    torch.set_default_dtype(dtype)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
-@contextlib.contextmanager
-def default_device(device):
-    torch.set_default_device(device)
-    try:
-        yield
-    finally:
-        torch.set_default_device(None)
-
-
-MODES = {
-    "autocast bfloat16": bfloat16,
-    "autocast float16": float16,
-    "deterministic": deterministic,
-    "anomaly": torch.autograd.detect_anomaly,
-    "float64 default": lambda: default_dtype(torch.float64),
-    "float16 default": lambda: default_dtype(torch.float16),
-    "meta default": lambda: default_device("meta"),
-}
-
-
 @every_sorter
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.filterwarnings("ignore:Anomaly Detection")
 def test_a_mode_of_torch_changes_no_bit(name, mode, masked):
     """Of the ranks, of the gradient of the scores and of that of the weights."""
     sorter = SORTERS[name]()
@@ -148,7 +102,7 @@ def test_a_mode_of_torch_changes_no_bit(name, mode, masked):
 def test_a_network_under_autocast_would_be_seen():
     """The comparison above can fail."""
     network, x = torch.nn.Sequential(torch.nn.Linear(14, 14)), torch.randn(3, 14)
-    with bfloat16():
+    with MODES["autocast bfloat16"]():
         assert (network(x) - x @ network[0].weight.T.detach()).dtype == torch.bfloat16 or not torch.equal(network(x).float(), network(x))
 
 
@@ -157,7 +111,7 @@ def test_a_network_under_autocast_would_be_seen():
 def test_without_gradients(name, mode):
     sorter = SORTERS[name]()
     scores = scores_for(sorter)
-    with mode(), bfloat16():
+    with mode(), MODES["autocast bfloat16"]():
         ranks = sorter(scores)
     assert torch.equal(ranks, sorter(scores).detach())
 
@@ -247,7 +201,7 @@ def test_twice_under_autocast(name):
         weights = [scores, *sorter.parameters()]
         return [grad, *torch.autograd.grad(grad.square().sum(), weights, allow_unused=True)]
 
-    for ours, theirs in zip(penalty(bfloat16), penalty(contextlib.nullcontext), strict=True):
+    for ours, theirs in zip(penalty(MODES["autocast bfloat16"]), penalty(contextlib.nullcontext), strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:  # the same sums in another order
             torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5 * theirs.abs().max().item())
@@ -256,7 +210,7 @@ def test_twice_under_autocast(name):
 # --- the others that take sorters
 
 
-@pytest.mark.parametrize("mode", ["float64 default", "float16 default", "meta default"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode.startswith("default")])
 def test_measures_do_not_see_the_defaults(mode):
     sorter = rb.load_sorter("knots")
     scores = scores_for(sorter)
@@ -274,7 +228,7 @@ def test_measures_do_not_see_the_defaults(mode):
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("mode", ["float64 default", "float16 default", "meta default"])
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode.startswith("default")])
 @pytest.mark.parametrize("guidance", [0.0, 0.1])
 def test_training_does_not_see_the_defaults(mode, guidance):
     def trained(around):
