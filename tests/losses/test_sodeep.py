@@ -108,9 +108,11 @@ def test_bad_scores(name, value):
         call(make(SMOOTH), scores)
 
 
-@pytest.mark.parametrize(("margin", "error"), [(torch.nan, ValueError), (torch.inf, ValueError), ("0.2", ValueError), (None, TypeError)])
+@pytest.mark.parametrize(
+    ("margin", "error"), [(-0.1, ValueError), (torch.nan, ValueError), (torch.inf, ValueError), ("0.2", ValueError), (None, TypeError)]
+)
 def test_bad_margin(margin, error):
-    with pytest.raises(error, match="margin must be a finite number, got"):
+    with pytest.raises(error, match="margin must be a finite number of at least 0, got"):
         rb.HardNegativeRankLoss(SMOOTH, margin=margin)
     assert rb.HardNegativeRankLoss(SMOOTH, margin=np.float32(0.5)).margin == 0.5
 
