@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
@@ -44,7 +42,7 @@ class CalibrationLoss(BatchLoss):
         self.violations_only = check_flag("violations_only", violations_only)
 
     def of_batch(self, batch: Batch) -> Tensor:
-        return with_gradients(batch, partial(self._compute, batch))
+        return with_gradients(batch, self._compute)
 
     def _compute(self, batch: Batch, wanted: bool) -> Gradients:
         """Both hinges in one pass over the scores: every pair as a negative, then the positives, which are few, put right."""

@@ -51,7 +51,8 @@ class ClusterLoss(nn.Module):
         if batch.queries.shape[1] != self.proxies.shape[1]:
             raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
         proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
-        products = batch.queries @ proxies.T if torch.compiler.is_compiling() else _Products.apply(batch.queries, proxies)
+        plain = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        products = batch.queries @ proxies.T if plain else _Products.apply(batch.queries, proxies)
         return nn.functional.cross_entropy(products / self.temperature, target)
 
     def extra_repr(self) -> str:

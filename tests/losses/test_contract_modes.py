@@ -125,3 +125,34 @@ def test_the_warning_points_at_the_line_of_the_caller(case):
         case.make()(torch.eye(4, 8), torch.arange(4))
     assert [w.filename for w in caught] == [__file__] * len(caught)
     assert caught
+
+
+# ------------------------------------------------------------------ torch.func
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_transforms_of_torch_func(case):
+    """grad, jacrev, and vmap over embeddings and over labels: what the loss gives one batch at a time."""
+    module, (x, labels) = case.make(), scene(torch.float64)
+    other, names = x.flip(0), torch.stack([labels, labels.flip(0)])
+    expected = [gradients(lambda z, y=y: module(z, y), z) for z, y in ((x, labels), (other, labels), (x, labels.flip(0)))]
+    assert_close(torch.func.grad(lambda z: module(z, labels))(x), expected[0][1], **exact)
+    assert_close(torch.func.jacrev(lambda z: module(z, labels))(x), expected[0][1], **exact)
+    assert_close(torch.func.vmap(lambda z: module(z, labels))(torch.stack([x, other])), torch.stack([e[0] for e in expected[:2]]), **exact)
+    mapped = torch.func.vmap(torch.func.grad(lambda z, y: module(z, y)))(torch.stack([x, x]), names)
+    assert_close(mapped, torch.stack([expected[0][1], expected[2][1]]), **exact)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_transforms_with_a_reference_set(case):
+    module, (x, labels) = case.make(), scene(torch.float64)
+    both = gradients(lambda q, g: module(q, labels[:5], g, labels[5:]), x[:5], x[5:])
+    found = torch.func.grad(lambda q, g: module(q, labels[:5], g, labels[5:]), argnums=(0, 1))(x[:5], x[5:])
+    assert_close(found, both[1:], **exact)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_a_second_derivative_is_refused_in_torch_func_too(case):
+    module, (x, labels) = case.make(), scene(torch.float64)
+    with pytest.raises(NotImplementedError, match="differentiable once"):
+        torch.func.jacrev(torch.func.jacrev(lambda z: module(z, labels)))(x)
