@@ -19,7 +19,7 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        device = next((arg.device.type for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)), None)
+        device = _device_of((*args, *kwargs.values()))
         if device is None or not _autocasts(device):
             return function(*args, **kwargs)
         with torch.autocast(device, enabled=False):
@@ -77,6 +77,13 @@ def wide(device: torch.device) -> torch.dtype:
     except TypeError:
         return torch.float32
     return torch.float64
+
+
+def _device_of(arguments: tuple[Any, ...]) -> str | None:
+    for argument in arguments:
+        if isinstance(argument, Tensor):
+            return argument.device.type
+    return None
 
 
 def _autocasts(device: str) -> bool:

@@ -123,7 +123,7 @@ def check_labels(labels: Labels, ref_labels: Labels | None = None, *, device: to
         ValueError: shapes other than ``[items]`` and ``[items, levels]``, other kinds of values, two devices, another number of levels.
         ValueError: levels that do not nest: a class has one parent. Multi-hot labels end here.
     """
-    values = {"labels": labels} | ({} if ref_labels is None else {"ref_labels": ref_labels})
+    values = {"labels": labels} if ref_labels is None else {"labels": labels, "ref_labels": ref_labels}
     tensors = _as_numbers(values, device)
     for name, value in tensors.items():
         check_tensor(name, value)
