@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -49,13 +48,13 @@ def test_two_writers_in_a_lock_lose_nothing(tmp_path):
     """Each process reads, waits and writes ten times; without the lock they overwrite each other."""
     path = tmp_path / "count.txt"
     path.write_text("0")
-    program = (
-        "import sys, time\nfrom pathlib import Path\nfrom rankbook.files import locked, write_whole\npath = Path(sys.argv[1])\n"
+    program = (  # files.py alone: the package would bring torch, and seconds
+        "import runpy, sys, time\nfrom pathlib import Path\npath = Path(sys.argv[1])\n"
+        "files = runpy.run_path(sys.argv[2])\nlocked, write_whole = files['locked'], files['write_whole']\n"
         "for _ in range(10):\n    with locked(path):\n        n = int(path.read_text())\n        time.sleep(0.002)\n"
         "        write_whole(path, str(n + 1).encode())\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(files.__file__).parents[1])}
-    writers = [subprocess.Popen([sys.executable, "-c", program, str(path)], env=environment) for _ in range(3)]
+    writers = [subprocess.Popen([sys.executable, "-c", program, str(path), files.__file__]) for _ in range(3)]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert path.read_text() == "30"
 
