@@ -14,8 +14,8 @@ from rankbook.ranks.pairs import BLOCK, blocks_at_once
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.positives import Group, Positives, QueryRole, warn_no_positive
 
-_ROWS = 256  # queries whose scores are computed by one matrix product, at least: thin blocks waste it
-_SCORES = 1 << 20  # and more as long as they are at most so many scores: 4 MiB of float32
+_ROWS = 192  # queries whose scores are computed by one matrix product, at least: thin blocks waste it
+_SCORES = 3 << 18  # and more as long as they are at most so many scores: 3 MiB of float32
 
 
 class BlockLoss(Protocol):
