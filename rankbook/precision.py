@@ -70,6 +70,10 @@ def gradients() -> Iterator[None]:
         yield
 
 
+#: Whether a transform of ``torch.func`` is at work.
+transformed = torch._C._are_functorch_transforms_active
+
+
 def wide(device: torch.device) -> torch.dtype:
     """The dtype for running sums: float64, or float32 on a device that has no float64."""
     try:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_count, check_positive, reads_values
-from rankbook.precision import full_precision, once_differentiable
+from rankbook.precision import full_precision, once_differentiable, transformed
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import check_batch
 
@@ -51,7 +51,7 @@ class ClusterLoss(nn.Module):
         if batch.queries.shape[1] != self.proxies.shape[1]:
             raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
         proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
-        plain = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        plain = torch.compiler.is_compiling() or transformed()
         products = batch.queries @ proxies.T if plain else _Products.apply(batch.queries, proxies)
         return nn.functional.cross_entropy(products / self.temperature, target)
 

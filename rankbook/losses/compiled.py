@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
+from rankbook.precision import no_second_derivative
 from rankbook.retrieval.batch import Batch
 
 _losses: WeakValueDictionary[int, nn.Module] = WeakValueDictionary()  # a graph knows numbers and tensors only
@@ -64,7 +65,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tenso
 
 def _scale(ctx: Any, grad_loss: Tensor | None, *of_gradients: Tensor | None) -> tuple[Any, ...]:
     if any(grad is not None for grad in of_gradients):  # who asks for a derivative of the gradient comes here
-        raise NotImplementedError("rankbook's batch losses are differentiable once: their gradient has no derivative")
+        raise no_second_derivative()
     to_queries, to_gallery = ctx.saved_tensors
     return None, grad_loss * to_queries, grad_loss * to_gallery, None, None, None, None
 

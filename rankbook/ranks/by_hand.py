@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from rankbook.precision import full_precision, no_second_derivative
+from rankbook.precision import full_precision, no_second_derivative, transformed
 
 
 class ByHand:
@@ -39,15 +39,11 @@ class ByHand:
         """``extra`` is one more tensor of the list, such as its relevance, without a gradient."""
         if torch.compiler.is_compiling():
             return torch.ops.rankbook.ranks(self.name, scores, where, extra, knobs)
-        if _transformed():
+        if transformed():
             return _Transformed.apply(self, scores, where, extra, knobs)[0]
         if not (scores.requires_grad and torch.is_grad_enabled()):
             return self.value(scores, where, extra, *knobs)[0]
         return _Eager.apply(self, scores, where, extra, knobs)
-
-
-#: Whether a transform of ``torch.func`` is at work.
-_transformed = torch._C._are_functorch_transforms_active
 
 
 class _Eager(torch.autograd.Function):
@@ -69,7 +65,7 @@ class _Eager(torch.autograd.Function):
             grad_scores = _for_each(
                 grad, lambda grad: _Gradient.apply(ctx.operation, ctx.knobs, grad, *_expand(len(grad), ctx.saved_tensors))
             )
-        elif torch.is_grad_enabled() or _transformed():
+        elif torch.is_grad_enabled() or transformed():
             grad_scores = _Gradient.apply(ctx.operation, ctx.knobs, grad, scores, where, extra, *saved)
         else:
             grad_scores = ctx.operation.gradient(grad, scores, where, extra, saved, *ctx.knobs)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from rankbook.precision import wide
+from rankbook.precision import transformed, wide
 
 
 def best_first(scores: Tensor, where: Tensor | None) -> Tensor:
@@ -24,8 +24,7 @@ def best_first(scores: Tensor, where: Tensor | None) -> Tensor:
 
 def on_host(tensor: Tensor) -> bool:
     """Whether numpy may look at the tensor."""
-    transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    return tensor.device.type == "cpu" and not transformed
+    return tensor.device.type == "cpu" and not (torch.compiler.is_compiling() or transformed())
 
 
 def shared_places(scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rankbook.precision import full_precision, no_second_derivative, once_differentiable
+from rankbook.precision import full_precision, no_second_derivative, once_differentiable, transformed
 from rankbook.ranks.pairs import BLOCK, blocks_at_once
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.positives import Group, Positives, QueryRole, warn_no_positive
@@ -68,15 +68,11 @@ def _queries_at_once(positives: int, gallery: Tensor) -> int:
 
 def with_gradients(batch: Batch, compute: Callable[[Batch, bool], Gradients]) -> Tensor:
     """The loss of a batch, when its gradient comes with its value: ``compute(batch, wanted)`` gives both."""
-    if _transformed():
+    if transformed():
         gallery = None if batch.own_gallery else batch.gallery
         return _Transformed.apply(compute, batch.queries, gallery, batch.labels, batch.ref_labels, batch.self_index)[0]
     wanted = torch.is_grad_enabled() and (batch.queries.requires_grad or batch.gallery.requires_grad)
     return _LossWithGradients.apply(batch.queries, batch.gallery, partial(compute, batch, wanted))
-
-
-#: Whether a transform of ``torch.func`` is at work.
-_transformed = torch._C._are_functorch_transforms_active
 
 
 class _LossWithGradients(torch.autograd.Function):
