@@ -27,6 +27,7 @@ __all__ = [
 
 RELEVANT, IRRELEVANT = "#0072B2", "#D55E00"
 INK, MUTED, GRID = "#1F2933", "#5F6B76", "#D8DEE4"
+BOTH = "#76808A"  # text on a transparent ground, legible on white and in the dark
 #: For things that are neither relevant nor irrelevant; colorblind-safe (Okabe and Ito), each with a line style of its own.
 CURVES = ((INK, "-"), ("#009E73", "--"), ("#A6568A", "-."), ("#8C6D1F", ":"))
 WIDTH = 6.0  # inches: with 12 pt type still legible when a phone shows it 390 px wide
@@ -155,6 +156,7 @@ def plot_neighbors(images: ArrayLike, relevance: ArrayLike, *, titles: Sequence[
     rows, columns = images.shape[:2]
     size = (WIDTH - (0.9 if titles is not None else 0)) / columns
     fig = _page(WIDTH, rows * size * 1.22 + 0.3)
+    fig.patch.set_alpha(0)  # pictures keep their colors in the dark (on a page: the class rb-picture), so their ground gives way
     axes = fig.subplots(rows, columns, squeeze=False)
     for row in range(rows):
         for column, ax in enumerate(axes[row]):
@@ -163,10 +165,10 @@ def plot_neighbors(images: ArrayLike, relevance: ArrayLike, *, titles: Sequence[
             hit = None if column == 0 else bool(relevance[row, column - 1] > 0)
             _frame(ax, hit)
         if titles is not None:
-            axes[row, 0].set_ylabel(titles[row], rotation=0, ha="right", va="center", color=INK)
-    axes[0, 0].set_title("query", color=MUTED)
+            axes[row, 0].set_ylabel(titles[row], rotation=0, ha="right", va="center", color=BOTH)
+    axes[0, 0].set_title("query", color=BOTH)
     for rank, ax in enumerate(axes[0, 1:], start=1):
-        ax.set_title(f"{rank}", color=MUTED)
+        ax.set_title(f"{rank}", color=BOTH)
     return fig
 
 

@@ -22,6 +22,7 @@ ABOVE = {
     "files": set(),
     "archive": {"files"},
     "datasets": {"archive", "files", "checks", "types", "relevance"},
+    "table": set(),
     "viz": {"checks", "types", "ranks", "metrics"},
     "live": {"checks", "files", "types", "relevance", "ranks", "metrics", "sorters"},
     "training": {*CORE, "files", "datasets"},

@@ -54,14 +54,15 @@ def drop_widgets(outputs: list) -> list:
 
 
 def compact_pictures(outputs: list) -> list:
-    """Pictures with a palette of 256 colors: a page loads a third of the bytes, and the eye sees no difference."""
+    """Pictures with a palette of 256 colors, some of them transparent: a page loads a third of the bytes, the eye sees no difference."""
     for output in outputs:
         data = output.get("data", {})
         if "image/png" in data:
             png = base64.b64decode(data["image/png"])
             packed = io.BytesIO()
-            picture = Image.open(io.BytesIO(png)).convert("RGB")
-            picture.quantize(256, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+            picture = Image.open(io.BytesIO(png)).convert("RGBA")
+            palette = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            palette.save(packed, "PNG", optimize=True)
             if len(packed.getvalue()) < len(png):
                 data["image/png"] = base64.b64encode(packed.getvalue()).decode()
     return outputs

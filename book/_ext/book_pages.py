@@ -1,5 +1,7 @@
-"""What our pages need beyond Jupyter Book: a launch row on each notebook, scripts only where needed, one address for everything."""
+"""What our pages need beyond Jupyter Book: a launch row, marks where checks stand, scripts only where needed, one address."""
 
+import ast
+import json
 from urllib.parse import quote
 
 from docutils import nodes
@@ -52,6 +54,45 @@ def add_launch_row(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         title.parent.insert(title.parent.index(title) + 1, nodes.raw("", launch_row(app, docname), format="html"))
 
 
+def is_off_the_page(cell: dict) -> bool:
+    """The notebook has this cell, the page has not: set-up, a check, a playground that needs a kernel."""
+    return cell["cell_type"] == "code" and "remove-cell" in cell["metadata"].get("tags", [])
+
+
+def count_checks(cell: dict) -> int:
+    return sum(isinstance(node, ast.Assert) for node in ast.walk(ast.parse("".join(cell["source"]))))
+
+
+def mark_checks(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Where checks stand in the notebook, one quiet line on the page says how many hold, and links there; a run of cells has one.
+
+    On the JSON, because such cells are gone before there is a doctree.
+    """
+    if not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    options = app.config.html_theme_options
+    address = f"{options['repository_url'].rstrip('/')}/blob/{options['repository_branch']}/{docname}.ipynb"
+    cells, checks = [], 0
+
+    def mark() -> None:
+        words = "1 check holds" if checks == 1 else f"{checks} checks hold"
+        title = "Assertions of the notebook, which are run again before each release"
+        line = f'<p class="rb-checks"><a href="{address}" title="{title}">{words}</a></p>\n'
+        cells.append({"cell_type": "markdown", "id": f"checks-{len(cells)}", "metadata": {}, "source": [line]})
+
+    for cell in notebook["cells"]:
+        off = is_off_the_page(cell)
+        if checks and not off:
+            mark()
+            checks = 0
+        checks += count_checks(cell) if off else 0
+        cells.append(cell)
+    if checks:
+        mark()
+    source[0] = json.dumps({**notebook, "cells": cells})
+
+
 def share_address(app: Sphinx, config) -> None:
     """OpenGraph wants the address of the site again; there is one source, `html.baseurl` in _config.yml."""
     config.ogp_site_url = config.html_baseurl
@@ -59,6 +100,7 @@ def share_address(app: Sphinx, config) -> None:
 
 def setup(app: Sphinx) -> dict:
     app.connect("config-inited", share_address)
+    app.connect("source-read", mark_checks)
     app.connect("doctree-resolved", add_launch_row)
     app.connect("html-page-context", load_live_figures)
     app.connect("html-page-context", drop_thebe, priority=900)

@@ -13,6 +13,7 @@ from rankbook.live.figure import LiveFigure
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.metric_gradient import MetricGradient
+from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
 from rankbook.live.staircase import Staircase
@@ -24,6 +25,7 @@ __all__ = [
     "LearnedSorters",
     "LiveFigure",
     "MetricGradient",
+    "Predict",
     "RankStrip",
     "RankerGallery",
     "Staircase",

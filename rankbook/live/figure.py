@@ -17,13 +17,12 @@ its name in ``rankbook.live.__all__``, and its scenes in the tests:
 
 from __future__ import annotations
 
-import html
-import json
-from typing import Any
+import weakref
+from typing import Any, ClassVar
 
-import anywidget
+import traitlets
 
-from rankbook.live.modules import CSS, widget_module
+from rankbook.live.element import LiveElement
 
 #: A gradient below this counts as dead: in float32, next to gradients of order 1, it leaves no trace.
 DEAD = 1e-6
@@ -31,47 +30,36 @@ DEAD = 1e-6
 FELT = 0.05
 
 
-class LiveFigure(anywidget.AnyWidget):
+class LiveFigure(LiveElement):
     """A figure that computes in the reader's browser: a widget in a notebook, and the same figure in a static page.
 
     A subclass names its module, declares its synced traits, and says in Python what the figure starts with::
 
         class Staircase(LiveFigure, module="staircase"): ...
 
-    Displayed, it offers the widget to notebooks, and to all others ``text/html`` with the state of its traits, which
-    the book's scripts turn into the living figure. Both texts are deterministic, so a stored notebook does not change.
+    Figures of a chapter that speak of the same thing share a ``link``: a trait that both have moves in all of them, in the page
+    and in a notebook. Words in the prose join by the same name (see js/core/links.js):
+    ``<span class="rb-drag" data-link="list" data-trait="tau" data-min="0.01" data-max="0.3">0.05</span>`` can be dragged,
+    ``<span class="rb-value" data-link="list" data-value="average_precision" data-digits="3">0.722</span>`` follows.
     """
 
-    _css = CSS
+    link = traitlets.Unicode("", help="figures with the same name share the traits that they have in common")
+    _linked: ClassVar[dict[str, weakref.WeakSet[LiveFigure]]] = {}
 
-    def __init_subclass__(cls, *, module: str | None = None, **kwargs: Any) -> None:
-        if module is not None:  # traitlets derives a class of its own from each figure, without keywords
-            cls._module = module
-            cls._esm = widget_module(module)
-        super().__init_subclass__(**kwargs)
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        if self.link:
+            self._linked.setdefault(self.link, weakref.WeakSet()).add(self)
+            self.observe(self._share, names=list(self.figure_state()))
 
     def readout(self) -> dict[str, Any]:
         """The numbers that the figure shows for its present traits, computed by rankbook; None where one is undefined."""
         raise NotImplementedError
 
-    def describe(self) -> str:
-        """The message of the figure and its numbers in a sentence or two, for readers without JavaScript."""
-        raise NotImplementedError
+    def _attributes(self) -> dict[str, str]:
+        return {"data-link": self.link} if self.link else {}
 
-    def figure_state(self) -> dict[str, Any]:
-        """The synced traits that make the figure."""
-        own = set(self.traits(sync=True)) - set(anywidget.AnyWidget.class_traits())
-        return {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        text = self.describe()
-        state = html.escape(json.dumps(self.figure_state(), sort_keys=True, separators=(",", ":")))
-        data["text/plain"] = f"{type(self).__name__}: {text}"
-        data["text/html"] = (
-            f'<div class="rb-live" data-module="{self._module}" data-state="{state}"><p class="rb-fallback">{html.escape(text)}</p></div>'
-        )
-        return data, metadata
+    def _share(self, change: Any) -> None:
+        for other in list(self._linked[self.link]):
+            if other is not self and change["name"] in other.figure_state() and getattr(other, change["name"]) != change["new"]:
+                other.set_trait(change["name"], change["new"])

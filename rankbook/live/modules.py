@@ -6,8 +6,8 @@ file becomes a function that returns its exports, and files that it imports come
     import { sigmoid } from "./math.js";        const math = (() => { ...; return { sigmoid }; })();
     export default figure({ ... });             const strip = (() => { const { sigmoid } = math; ...; return figure({ ... }); })();
 
-``core`` is what every figure needs, ``figures`` has one file a figure, ``shared`` what some figures need. No two files have
-the same name.
+``core`` is what every figure needs, ``figures`` has one file a figure, ``shared`` what some figures need, ``questions`` what asks
+the reader. No two files have the same name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import re
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
+#: The folders whose files become scripts of their own, beside ``core.js``.
+LOADED = ("shared", "figures", "questions")
 CSS = (FOLDER / "core" / "live.css").read_text(encoding="utf-8")
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\.\.?/(?:\w+/)?(\w+)\.js";\n', re.MULTILINE)
@@ -25,7 +27,7 @@ _LEFTOVER = re.compile(r"^\s*(?:import|export)\b.*", re.MULTILINE)
 
 
 def modules(kind: str) -> list[str]:
-    """The names of the modules of a kind: "core", "shared" or "figures"."""
+    """The names of the modules of a kind: "core", or one of `LOADED`."""
     return sorted(path.stem for path in (FOLDER / kind).glob("*.js"))
 
 

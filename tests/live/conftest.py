@@ -12,7 +12,7 @@ from rankbook import live
 from rankbook.live.bundle import write_bundle
 from rankbook.live.modules import join, modules
 
-FIGURES = [getattr(live, name) for name in live.__all__ if name != "LiveFigure"]
+FIGURES = [kind for name in live.__all__ if issubclass(kind := getattr(live, name), live.LiveFigure) and kind is not live.LiveFigure]
 
 
 @pytest.fixture(params=FIGURES, ids=lambda figure: figure.__name__)

@@ -40,6 +40,7 @@ export function figure({ label, traits, legend = [], hint, build }) {
       const now = state(), { values, summary } = draw(Math.max(width, 280), now);
       const shown = { ...now, ...values };
       root.dataset.values = JSON.stringify(shown);
+      root.dispatchEvent(new CustomEvent("rb-values", { bubbles: true, detail: shown }));
       return { shown, summary };
     };
     const changed = () => {

@@ -1,14 +1,22 @@
 // The static page's stand-in for the widget machinery: a model with get, set and events, and figures that are loaded one by one.
+import { join, makeDraggable } from "./links.js";
+
 const NEAR = "600px";  // a figure this far below the screen is loaded
 const REST = 1500;     // ms after the page has loaded: then the scripts of its other figures come too, since a print waits for none
 
 function pageModel(state) {
   const listeners = {};
   return {
+    shared() {},  // links.js puts in what tells the others
+    has: (name) => Object.hasOwn(state, name),
     get: (name) => state[name],
-    set(name, value) {
+    take(name, value) {
       state[name] = value;
       (listeners[`change:${name}`] ?? []).forEach((call) => call());
+    },
+    set(name, value) {
+      this.take(name, value);
+      this.shared(name, value);
     },
     save_changes() {},
     on(event, call) { (listeners[event] ??= []).push(call); },
@@ -46,14 +54,16 @@ function mount(place, module) {
   if (place.dataset.ready || place.dataset.failed) return;
   const host = document.createElement("div"), fallback = [...place.childNodes];
   place.append(host);
+  const model = pageModel(JSON.parse(place.dataset.state));
   try {
-    module.render({ model: pageModel(JSON.parse(place.dataset.state)), el: host });
+    module.render({ model, el: host });
   } catch (error) {
     host.remove();
     throw error;
   }
   fallback.forEach((node) => node.remove());
   place.dataset.ready = "1";
+  if (place.dataset.link) join(place.dataset.link, model, place);
 }
 
 // One bad figure stops no other: its text stays, and the console says once which it is.
@@ -86,7 +96,10 @@ export function start(modules, versions, css) {
         show(target);
       });
     }, { rootMargin: NEAR });
-    places.forEach((place) => observer.observe(place));
+    // A question is small, and its height must not change while the reader scrolls towards it: it mounts at once.
+    const isQuestion = (place) => place.dataset.module === "predict";
+    places.forEach((place) => (isQuestion(place) ? show(place) : observer.observe(place)));
+    makeDraggable();
 
     const fetchAll = () => setTimeout(() => places.forEach((place) => load(place.dataset.module).catch(() => {})), REST);  // show() will tell
     if (document.readyState === "complete") fetchAll();
