@@ -61,7 +61,10 @@ def compact_pictures(outputs: list) -> list:
             png = base64.b64decode(data["image/png"])
             packed = io.BytesIO()
             picture = Image.open(io.BytesIO(png)).convert("RGBA")
-            palette = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            if picture.getextrema()[3] == (255, 255):  # white stays white: in the dark it turns to the black that disappears
+                palette = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            else:
+                palette = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
             palette.save(packed, "PNG", optimize=True)
             if len(packed.getvalue()) < len(png):
                 data["image/png"] = base64.b64encode(packed.getvalue()).decode()

@@ -17,9 +17,11 @@ if importlib.util.find_spec("rankbook") is None:
     clone = os.path.exists("../rankbook/archive.py")
     address = "git+{PROJECT["urls"]["Repository"]}"
     source = wheels[0] if wheels else ".." if clone else address
-    if subprocess.run([sys.executable, "-m", "pip", "install", "-q", source]).returncode:
+    command = [sys.executable, "-m", "pip", "install", "-q", source]
+    if subprocess.run(command).returncode:
         raise RuntimeError(
-            f"pip could not install {{source}}; the reason stands above. Way out: put a wheel "
-            "of rankbook (`pip wheel --no-deps .` in a clone makes one) beside this notebook."
+            f"pip could not install {{source}}; the reason stands above. Way out: put a "
+            "wheel of rankbook (`pip wheel --no-deps .` in a clone makes one) beside "
+            "this notebook."
         )
     importlib.invalidate_caches()"""

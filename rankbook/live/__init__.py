@@ -16,6 +16,7 @@ from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
+from rankbook.live.score_sweep import ScoreSweep
 from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
@@ -28,6 +29,7 @@ __all__ = [
     "Predict",
     "RankStrip",
     "RankerGallery",
+    "ScoreSweep",
     "Staircase",
     "SupRankStep",
     "TauGradient",

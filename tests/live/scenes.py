@@ -4,7 +4,17 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 """
 
 import rankbook as rb
-from rankbook.live import HierarchyStrip, LearnedSorters, MetricGradient, RankerGallery, RankStrip, Staircase, SupRankStep, TauGradient
+from rankbook.live import (
+    HierarchyStrip,
+    LearnedSorters,
+    MetricGradient,
+    RankerGallery,
+    RankStrip,
+    ScoreSweep,
+    Staircase,
+    SupRankStep,
+    TauGradient,
+)
 
 TIED = [0.5, 0.5, 0.2]
 
@@ -22,6 +32,13 @@ SCENES = {
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
+    ScoreSweep: [
+        {},
+        {"scores": TIED, "relevance": [1, 0, 1], "item": 2},
+        {"item": 1},
+        {"relevance": [0] * 8},
+        {"scores": [1.0, 0.0], "relevance": [1, 0], "item": 0},
+    ],
     Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.003}],
     SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],
     TauGradient: [{}, {"gap": -1.0, "tau": 0.003}, {"gap": 0.0, "tau": 1.0}],

@@ -66,7 +66,7 @@ function drag({ row, get, answer }) {
   });
   function draw() {
     const width = Math.max(plot.box.clientWidth, 240), x = linear(low, high, 22, width - 22), picture = plot.clear(width, open ? 84 : 106);
-    axis(picture, x, 34, [0, 0.25, 0.5, 0.75, 1].map((share) => low + share * (high - low)), { label: (v) => shown(v), name: "" });
+    axis(picture, x, 34, [0, 0.5, 1].map((share) => low + share * (high - low)), { label: (v) => shown(v), name: "" });
     if (!open) {
       line(picture, x(get("answer")), 18, x(get("answer")), 78, "rb-ask-truth");
       text(picture, clamp(x(get("answer")), 60, width - 60), 98, get("shown").replace(/<[^>]*>/g, ""), "rb-strong");

@@ -1,30 +1,17 @@
 // Figures of labeled items on a score axis above and the ranking below: only the order of the marks reaches the metrics.
-import { itemHandles, letter, scoreGrid } from "./items.js";
+import { LANE, itemHandles, lanes, letter, scoreGrid } from "./items.js";
 import { dcg, positives, precisionTerms, worstOrder } from "./metrics.js";
 import { clamp, fixed, linear } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { line, mark, panel, path, rect, text } from "../core/marks.js";
 
 const SIDE = 28;          // room beside the axis for half a handle, and for the names of the rows
-const LANE = 36;          // height of one row of items
 const LANES = 2;          // rows above the axis before items start to overlap
 const TOP = 48;           // title and tick labels
 const AXIS = TOP + LANES * LANE;
 const SLOTS = AXIS + 96;  // the ranking
 const ROWS = SLOTS + 29, ROW = 22; // what is written below it
 const HEIGHT = ROWS + ROW + 11;
-
-// Neighbors that would overlap go one row up. The item in hand is placed last: it leaps over the others, which stay put.
-function lanes(scores, x, active) {
-  const order = scores.map((_, i) => i).sort((a, b) => (a === active) - (b === active) || scores[a] - scores[b]);
-  const lane = [];
-  order.forEach((i, placed) => {
-    const near = order.slice(0, placed).filter((j) => Math.abs(x(scores[j]) - x(scores[i])) < LANE - 2);
-    lane[i] = 0;
-    while (near.some((j) => lane[j] === lane[i])) lane[i]++;
-  });
-  return lane;
-}
 
 // `labels` is the trait with the label of each item, from 0; `kinds` says of each value how it looks and what it is called,
 // other `traits` and the `hint` are the figure's own. build(ui) makes what stands below the picture and returns
