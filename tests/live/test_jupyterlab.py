@@ -1,4 +1,4 @@
-"""In a real JupyterLab the traits follow both ways: from the drag to the kernel, and from the kernel to the figure."""
+"""In a real JupyterLab the traits follow both ways, linked figures move together, and a question locks, accepts and explains."""
 
 import json
 import os
@@ -28,7 +28,13 @@ def wait_for(condition, what):
 @pytest.fixture
 def lab(browser, tmp_path):  # the browser first: without one no server is started
     """A JupyterLab of its own, away from the user's settings: (address, folder of the runtime files)."""
-    cell = "from rankbook.live import RankStrip\nstrip = RankStrip()\nstrip"
+    cell = "\n".join(
+        [
+            "from rankbook.live import Predict, RankStrip, ScoreSweep",
+            "strip, sweep = RankStrip(link='list'), ScoreSweep(link='list')",
+            "display(strip, Predict('How many?', answer=3, reveal='There are three.'), sweep)",
+        ]
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "work").mkdir()
@@ -97,7 +103,7 @@ def test_traits_follow_both_ways(browser, lab):
     page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
     page.locator(".jp-NotebookPanel .jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(state="attached")
     page.keyboard.press("Shift+Enter")
-    page.locator(".rb-fig[data-values]").wait_for()
+    page.locator(".rb-fig[data-values]").nth(1).wait_for()
 
     kernel = json.load(urllib.request.urlopen(f"{address}/api/kernels"))[0]["id"]
     client = BlockingKernelClient(connection_file=str(runtime / f"kernel-{kernel}.json"))
@@ -107,7 +113,7 @@ def test_traits_follow_both_ways(browser, lab):
         client.wait_for_ready(timeout=PATIENCE)
 
         def shown():
-            return json.loads(page.locator(".rb-fig").get_attribute("data-values"))
+            return json.loads(page.locator(".rb-fig[data-values]").first.get_attribute("data-values"))
 
         def agreed():
             """Kernel and page have come to the same numbers: returns them."""
@@ -141,6 +147,17 @@ def test_traits_follow_both_ways(browser, lab):
         wait_for(lambda: shown()["k"] == 5 and shown()["scores"][0] == 0.8, "the figure to follow the kernel")
         assert agreed()
         assert page.locator("[data-drag]").first.get_attribute("aria-valuenow") == "0.8"
+
+        # The figure of the same link came along, by the kernel.
+        linked = json.loads(page.locator(".rb-fig[data-values]").nth(1).get_attribute("data-values"))
+        assert linked["scores"] == shown()["scores"] and linked["relevance"] == shown()["relevance"]
+
+        # A question takes the keys that the notebook would take.
+        form = page.locator("form.rb-ask")
+        form.get_by_role("textbox").fill("3")
+        page.keyboard.press("Enter")
+        assert form.get_attribute("data-state") == "right"
+        assert "There are three." in form.locator(".rb-ask-said").text_content()
     finally:
         client.stop_channels()
         page.close()

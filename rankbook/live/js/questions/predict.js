@@ -42,15 +42,20 @@ function choose({ row, get, answer }) {
 
 function type({ row, get, id, say, answer }) {
   const input = html(row, "input", { type: "text", inputmode: "text", autocomplete: "off", class: "rb-ask-input", "aria-labelledby": id });
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();  // JupyterLab does not let Enter send a form; so this does, everywhere
+    event.stopPropagation();
+    check();
+  });
   if (get("unit")) html(row, "span", { class: "rb-ask-unit" }, get("unit"));
-  return {
-    done() { input.readOnly = true; },
-    check() {
-      const value = parse(input.value, get("unit"));
-      if (!Number.isFinite(value)) return say("again", "A number, please: 0.25, 1/4 or 25 %.");
-      return answer(Math.abs(value - get("answer")) <= get("tolerance") + 1e-9);
-    },
-  };
+  function check() {
+    const value = parse(input.value, get("unit"));
+    if (input.readOnly) return;
+    if (Number.isFinite(value)) answer(Math.abs(value - get("answer")) <= get("tolerance") + 1e-9);
+    else say("again", "A number, please: 0.25, 1/4 or 25 %.");
+  }
+  return { done() { input.readOnly = true; }, check };
 }
 
 function drag({ row, get, answer }) {
