@@ -58,7 +58,7 @@ def numbers(text: str) -> Iterator[Number]:
     for found in NUMBER.finditer(text):
         body, sign = found["body"].replace(",", ""), found["sign"]
         value, step = float(body), 10.0 ** -len(body.partition(".")[2])
-        if found["power"]:
+        if found["power"] and value:
             value = step = value ** int(found["power"])
         exponent = int(found["ten"] or found["exponent"] or 0)
         value, step = float(f"{value!r}e{exponent}") if exponent else value, step * 10.0**exponent

@@ -18,6 +18,8 @@ LIVE = re.compile(r'<div class="rb-live" data-module="(\w+)" data-state="([^"]*)
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]*)`")
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
 MATH = re.compile(r"\$([^$]+)\$")
+WORDS_A_MINUTE, SECONDS_A_LINE, SECONDS_A_FIGURE = 150, 3, 30
+UNSEEN = {"remove-cell", "remove-input", "hide-input"}
 RELATION = re.compile(r"\\(?:approx|leq?|geq?|ne|sim|to|in|lt|gt)\b|[=<>]")
 
 
@@ -44,6 +46,23 @@ def sections(cells: list[Cell]) -> list[int]:
         now += cell["cell_type"] == "markdown" and len(re.findall(r"^## ", source(cell), re.M))
         numbers.append(now)
     return numbers
+
+
+def turns(cells: list[Cell]) -> list[int]:
+    """For each cell how often words and code have taken turns before it: the code after a text has the text's number."""
+    numbers, now = [], 0
+    for before, cell in zip([None, *cells], cells, strict=False):
+        now += cell["cell_type"] == "markdown" and (before is None or before["cell_type"] != "markdown")
+        numbers.append(now)
+    return numbers
+
+
+def reading_minutes(cells: list[Cell], words: list[Sentence]) -> float:
+    """How long a chapter takes: its words, its lines of code that are not folded, its figures and gates."""
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    lines = sum(source(cell).count("\n") + 1 for cell in code if not UNSEEN & {*cell["metadata"].get("tags", ())})
+    figures = sum(len([*states(cell)]) + ("figure" in cell["metadata"].get("mystnb", {})) for cell in code)
+    return sum(len(one.text.split()) for one in words) / WORDS_A_MINUTE + (lines * SECONDS_A_LINE + figures * SECONDS_A_FIGURE) / 60
 
 
 def sentences(cells: list[Cell]) -> Iterator[Sentence]:
@@ -122,7 +141,7 @@ def values_of(math: str) -> str:
 
 def relation_or_side(side: str) -> str:
     if RELATION.fullmatch(side.strip()):
-        return {"\\": "~"}.get(side.strip()[0], side.strip())
+        return "~" if side.strip() in ("\\approx", "\\sim") else side.strip() if len(side.strip()) == 1 else "<"
     side = re.sub(r"\\[tdc]?frac\s*(\d)\s*(\d)", r" \1/\2 ", side)
     side = re.sub(r"\\[tdc]?frac\s*\{([\d.]+)\}\s*\{([\d.]+)\}", r" \1/\2 ", side)
     side = re.sub(r"\\(?:cdot|times)", " * ", side)
