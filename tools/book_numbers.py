@@ -4,9 +4,10 @@
     python tools/book_numbers.py book/no_gradient.ipynb   # the findings of one; nothing is executed
     python tools/book_numbers.py --all book/no_gradient.ipynb   # every number, and where it comes from
 
-Read are the words (`book_words`): prose, captions, alt texts, and of each gate the question, what it reveals and the right choice.
-A number there must equal, rounded as it is written, a value of the same section (`book_values`): one that a cell prints or shows in a
-table or live figure, one that a cell asserts, or one that a cell sets. From one heading of level 2 to the next is a section. Further:
+Read are the words (`book_words`): prose, captions, alt texts, and of each gate the question, the answer and what it reveals.
+A number there must equal, rounded as it is written, a value of the same section, or of the code next to it (`book_values`): one that a
+cell prints or shows in a table or live figure, one that a cell asserts, or one that a cell sets. From one heading of level 2 to the
+next is a section. Further:
 
 - a number with one digit says little: its value must stand in the code next to it, before or after, and is compared with whole
   numbers only, unless it follows a word such as "about";
@@ -135,11 +136,11 @@ class Chapter:
     def within_reach(self, number: Number, value: Value, sentence: Sentence) -> bool:
         if sentence.section not in self.coded:
             return True
-        return sentence.section == value.section and (number.digits > 1 or self.distance(sentence, value) <= 1)
+        return self.distance(sentence, value) <= 1 or (sentence.section == value.section and number.digits > 1)
 
     def is_code(self, span: str, sentence: Sentence) -> bool:
         """It stands so in a cell, or its numbers do."""
-        return _bare(span) in self.code or all(self.origin(number, sentence) for number in numbers(span))
+        return _bare(span) in self.code or all(self.origin(number, sentence) or number.value in (0, 1) for number in numbers(span))
 
 
 def is_right(arithmetic: re.Match[str]) -> bool:

@@ -5,7 +5,7 @@ import html
 import operator
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from book_words import GATE, Cell, source, states
 
@@ -112,14 +112,12 @@ def values(cells: list[Cell], sections: list[int]) -> list[Value]:
 
 def outputs(cell: Cell) -> Iterator[Number]:
     """What a cell shows: prints, tables, the state of a live figure; of a gate the answer."""
-    gates = [state for module, state in states(cell) if module == GATE]
     yield from numbers(shown(cell))
     for module, state in states(cell):
         if module != GATE:
             yield from leaves(state)
-    for state in gates:
-        yield from leaves([state.get("answer")])
-        yield from numbers(str(state.get("shown", "")))
+        elif not state.get("options"):
+            yield replace(literal(state["answer"]), percent=state.get("unit") == "%")
 
 
 def shown(cell: Cell) -> str:
@@ -145,7 +143,7 @@ def leaves(state: object) -> Iterator[Number]:
 
 def literal(value: float) -> Number:
     # Of a computed float the last digits are noise; what is written is compared with all that are there.
-    return Number(repr(value), float(value), 0.0 if value else 1e-12)
+    return Number(f"{value:.6g}", float(value), 0.0 if value else 1e-12)
 
 
 def literals(code: str) -> Iterator[tuple[str, Number]]:

@@ -14,7 +14,7 @@ from typing import Any
 Cell = dict[str, Any]
 
 GATE = "predict"
-LIVE = re.compile(r'<div class="rb-live" data-module="(\w+)" data-state="([^"]*)"')
+LIVE = re.compile(r'<div class="rb-live" data-module="(\w+)"[^>]* data-state="([^"]*)"')
 CITE = re.compile(r"\{cite(?::\w+)?\}`([^`]*)`")
 ROLE = re.compile(r"\{([\w:-]+)\}`([^`]*)`")
 MATH = re.compile(r"\$([^$]+)\$")
@@ -30,7 +30,7 @@ class Sentence:
     section: int
     position: int  # of its cell in the notebook
     cell: str
-    part: str  # prose, caption, alt, question, reveal, right choice
+    part: str  # prose, caption, alt, question, shown, reveal
     text: str
     cites: tuple[str, ...] = ()
 
@@ -92,14 +92,11 @@ def states(cell: Cell) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def gates(cell: Cell) -> Iterator[tuple[str, str]]:
-    """The question, what it reveals, and the right one of its choices; a wrong choice claims nothing."""
+    """The question, the answer as it is shown, and what it reveals. A wrong choice claims nothing."""
     for module, state in states(cell):
         if module == GATE:
-            yield "question", state.get("question", "")
-            yield "reveal", state.get("reveal", "")
-            options, right = state.get("options") or [], state.get("right", -1)
-            if 0 <= right < len(options):
-                yield "right choice", options[right]
+            for part in ("question", "shown", "reveal"):
+                yield part, state.get(part, "")
 
 
 def prose(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:

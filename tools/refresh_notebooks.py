@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
+from book_seals import seal
 from setup_cell import SETUP
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,6 +81,7 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = compact_pictures(drop_widgets(merge_streams(cell.outputs)))
+    seal(notebook.cells, pictures=True)
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
 
