@@ -4,6 +4,7 @@ import csv
 import doctest
 import json
 import re
+from functools import cache
 
 import pytest
 
@@ -88,20 +89,36 @@ def test_what_a_picture_shows_is_also_a_number(document):
             assert any(one.kind != "setting" for one in near), f"{cell['id']}: nothing that it draws is printed or asserted"
 
 
-@pytest.mark.parametrize("document", [name for name in documents() if name not in notebooks()])
-def test_every_number_of_a_prose_page_is_of_its_figure_or_has_a_source(document):
-    text = (ROOT / f"{document}.md").read_text("utf-8")
-    page = {"outputs": [{"data": {"text/html": text}}]}
-    shown = []
-    for module, state in states(page):
+PAGES = [name for name in documents() if name not in notebooks()]
+
+
+def unsourced(document, text):
+    """What a prose page says that neither its live figures nor a source say."""
+    shown, found = [], []
+    for module, state in states({"outputs": [{"data": {"text/html": text}}]}):
         figure = next(one for name in live.__all__ if getattr(one := getattr(live, name), "_module", None) == module)(**state)
         shown += [*leaves(state), *numbers(figure.describe())]
-        assert figure.fallback() in text, f"the text of {module} is not that of its state"
+        if figure.fallback() not in text or state not in chapter_states():
+            found.append(f"{module}: not as a chapter shows it")
     sources = IN_PAGES.get(document, {})
     for sentence, _ in prose(text):
         for number in numbers(SPAN.sub(" ", sentence)):
             known = number.value in (0, 1) or number.text in sources or (number.percent and number.value == 95)
-            assert known or any(equal(number, value) for value in shown), f"{number.text} in “{sentence}” has no source"
+            if not known and not any(equal(number, value) for value in shown):
+                found.append(f"{number.text} in “{sentence}”")
+    return found
+
+
+@cache
+def chapter_states():
+    """The states of the live figures of all chapters, six digits a number."""
+    found = [state for document in notebooks() for cell in cells_of(document) for _, state in states(cell)]
+    return [json.loads(json.dumps(state), parse_float=lambda text: float(f"{float(text):.6g}")) for state in found]
+
+
+@pytest.mark.parametrize("document", PAGES)
+def test_every_number_of_a_prose_page_is_of_its_figure_or_has_a_source(document):
+    assert unsourced(document, (ROOT / f"{document}.md").read_text("utf-8")) == []
 
 
 def test_published_values_are_numbers_of_papers_in_the_bibliography():
