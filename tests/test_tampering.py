@@ -1,17 +1,13 @@
 """Whoever changes a number in the book is noticed: thirty places a day, drawn at random over everything that a reader reads.
 
-The day is the seed. To draw others, or those of a failure again: `RANKBOOK_SEED=20261126 pytest tests/test_tampering.py`.
 Each change is made to a copy in memory and shown to the check that has to notice it; nothing is executed. Chapters that carry no seals
 yet are sealed first.
 """
 
 import base64
 import copy
-import datetime
 import io
 import json
-import os
-import random
 import re
 from functools import cache, partial
 from types import SimpleNamespace
@@ -22,12 +18,12 @@ from PIL import Image
 
 from book_seals import broken, seal
 from book_words import GATE, LIVE
+from daily import dice
 from pages_of_book import ROOT, notebooks
 from rankbook.archive import asset
 from rankbook.experiments.tables import read_lines
 from test_numbers import PAGES, unsourced
 
-SEED = int(os.environ.get("RANKBOOK_SEED") or datetime.date.today().strftime("%Y%m%d"))
 DRAWS, NOTICED = 30, 29
 SHOWN = ("text/html", "text/plain")  # what nbval compares; text/plain of a picture or a live figure stands on no page
 NBVAL = SimpleNamespace(
@@ -192,7 +188,7 @@ def places(folder):
 
 
 def test_whoever_changes_a_number_is_noticed(tmp_path):
-    rng = random.Random(SEED)
+    rng = dice("tampering")
     kinds = places(tmp_path)
     assert all(kinds.values()), f"no place of {[kind for kind in kinds if not kinds[kind]]}"
     missed = []
@@ -200,4 +196,4 @@ def test_whoever_changes_a_number_is_noticed(tmp_path):
         where, change = rng.choice(kinds[kind])
         if not change(rng):
             missed.append(f"{kind}: {where}")
-    assert DRAWS - len(missed) >= NOTICED, f"RANKBOOK_SEED={SEED}\n" + "\n".join(missed)
+    assert DRAWS - len(missed) >= NOTICED, "\n".join(missed)

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from daily import dice
 from rankbook.experiments.runs import key
 from rankbook.experiments.studies import studies
 from rankbook.experiments.tables import read_lines, stored_path
@@ -74,9 +75,14 @@ def test_neither_half_nor_twice_the_steps_would_have_served_better(study):
 
 
 def test_a_stored_line_can_be_made_again(study):
-    """On another processor the rounding may differ, and training amplifies it: to two digits here, to all on the same machine."""
-    loss = study.reference if study.reference in study.contenders else next(iter(study.contenders))
-    line = study.results().line(loss, study.test_seeds[0])
+    """Another one every day, of those that trained within ten seconds.
+
+    On another processor the rounding may differ, and training amplifies it: to two digits here, to all on the same machine.
+    """
+    found = study.results()
+    lines = pd.concat([found.tuning, found.lengths, found.test])
+    lines = lines[lines["cpu_seconds"] <= 10].to_dict("records")
+    line = dice(study.name).choice(lines)
     again = study.run(line)
     for metric in study.task.metrics:
-        assert again[metric] == pytest.approx(line[metric], abs=0.01)
+        assert again[metric] == pytest.approx(line[metric], abs=0.01), line
