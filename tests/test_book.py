@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+import api_summary
 import chapter_map
 import rankbook as rb
 from pages_of_book import ROOT, notebooks
@@ -47,6 +48,12 @@ def test_a_name_that_the_page_lost_is_seen(name):
     line = rf"^\.\. auto\w+:: .*\b{name.partition('.')[0] if name.startswith('viz') else name}$"
     cut, count = re.subn(line, "", PAGE, flags=re.M)
     assert count == 1 and name in public() - documented(cut)
+
+
+def test_the_summary_that_opens_the_api_page_has_what_the_page_has():
+    lines = api_summary.summary(PAGE)
+    assert {line.strip() for line in lines if re.fullmatch(r"   [\w.]+", line)} == documented(PAGE)
+    assert [line for line in lines if line.startswith("**")] == [f"**{title}**" for title in re.findall(r"^## (.+)$", PAGE, re.M)]
 
 
 def test_the_map_has_every_chapter_in_order():

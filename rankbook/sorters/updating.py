@@ -15,7 +15,7 @@ from rankbook.ranks import exact_ranks
 
 
 class UpdatingSorter(nn.Module):
-    r"""A sorter that learns along with a model: it remembers the scores that pass through, and `update` fits it to them.
+    r"""A sorter that learns along with a model: it remembers the scores that pass through, and ``update()`` fits it to them.
 
     The scores of a model need not look like those that the sorter was trained on. `update` takes, for each remembered batch,
     one Adam step on

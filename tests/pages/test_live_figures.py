@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages_of_book import documents, notebooks
+from pages_of_book import HTML, documents, notebooks
 from rankbook import live
 from rankbook.live import modules
 
@@ -95,6 +95,9 @@ def test_figures_are_read_without_javascript(open_page, document):
         assert len(text.split()) >= 4, f"the text in place of the figure says nothing: {text!r}"
 
 
+OWN_SCRIPT = 60_000  # bytes of our own on one page, the theme and MathJax aside
+
+
 def our_scripts(page) -> set[str]:
     return set(page.evaluate("[...document.scripts].map(script => /\\/rb\\/(\\w+)\\.js/.exec(script.src)?.[1]).filter(Boolean)"))
 
@@ -111,6 +114,8 @@ def test_scripts_come_with_their_figures(open_page, document, scheme):
     loaded = our_scripts(page)
     assert {"core", *kinds} <= loaded
     assert not loaded & (set(modules.modules("figures")) - kinds)
+    weight = sum((HTML / "_static" / "rb" / f"{name}.js").stat().st_size for name in loaded)
+    assert weight + (HTML / "_static" / "reading.js").stat().st_size <= OWN_SCRIPT
     assert watch.errors == []
 
 
