@@ -12,6 +12,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 from rankbook.live.figure import LiveFigure
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.learned_sorters import LearnedSorters
+from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
@@ -20,11 +21,13 @@ from rankbook.live.score_sweep import ScoreSweep
 from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
+from rankbook.live.tie_orders import TieOrders
 
 __all__ = [
     "HierarchyStrip",
     "LearnedSorters",
     "LiveFigure",
+    "MetricBoard",
     "MetricGradient",
     "Predict",
     "RankStrip",
@@ -33,4 +36,5 @@ __all__ = [
     "Staircase",
     "SupRankStep",
     "TauGradient",
+    "TieOrders",
 ]

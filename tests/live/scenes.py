@@ -7,6 +7,7 @@ import rankbook as rb
 from rankbook.live import (
     HierarchyStrip,
     LearnedSorters,
+    MetricBoard,
     MetricGradient,
     RankerGallery,
     RankStrip,
@@ -14,6 +15,7 @@ from rankbook.live import (
     Staircase,
     SupRankStep,
     TauGradient,
+    TieOrders,
 )
 
 TIED = [0.5, 0.5, 0.2]
@@ -29,6 +31,12 @@ SCENES = {
         {},
         {"sorters": {"z": rb.KnotSorter(knots=9), "a": rb.KernelSorter()}, "scores": TIED, "relevance": [1, 0, 1], "shuffles": 10**6},
     ],
+    MetricBoard: [
+        {},
+        {"scores": TIED, "relevance": [1, 0, 1], "k": 1, "models": [["tied", TIED], ["b", [0.1, 0.2, 0.3]]]},
+        {"relevance": [0] * 8},
+        {"scores": [0.5], "relevance": [1], "k": 1, "models": [["one", [0.2]]]},
+    ],
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
@@ -42,5 +50,12 @@ SCENES = {
     Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.003}],
     SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],
     TauGradient: [{}, {"gap": -1.0, "tau": 0.003}, {"gap": 0.0, "tau": 1.0}],
+    TieOrders: [
+        {},
+        {"step": 1.0, "k": 1},
+        {"scores": TIED, "relevance": [1, 0, 1], "k": 3, "step": 0.0},
+        {"relevance": [0] * 8},
+        {"scores": [0.5] * 10, "relevance": [1, 0] * 5, "step": 0.01},
+    ],
 }
 CASES = [(figure, scene) for figure, scenes in SCENES.items() for scene in scenes]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from live.scenes import CASES
-from rankbook.live import HierarchyStrip, RankStrip, Staircase, SupRankStep, TauGradient
+from rankbook.live import HierarchyStrip, MetricBoard, RankStrip, Staircase, SupRankStep, TauGradient, TieOrders
 
 
 def values(page):
@@ -201,6 +201,31 @@ def test_cutoff_and_ties(open_page):
         page.get_by_role("button", name="Larger k").click()
     shown = check(page, strip)
     assert (shown["k"], shown["recall_at_k"]) == (3, 1)
+
+
+def test_models_against_the_first(open_page):
+    figure = MetricBoard()
+    page = open_page(figure)
+    for model, better, worse in [("squeezed", 0, 0), ("reordered", 2, 4), ("pushed apart", 0, 0), ("first", 0, 0)]:
+        page.get_by_text(model, exact=True).click()
+        changes = check(page, figure)["changes"]
+        assert (sum(c > 0 for c in changes), sum(c < 0 for c in changes)) == (better, worse)
+        assert page.locator(".rb-number").all_text_contents() == [str(better), str(worse), str(7 - better - worse)]
+        assert page.get_by_role("radio", name=model, exact=True).is_checked()
+    page.locator("[data-drag]").first.press("ArrowLeft")
+    assert page.get_by_role("radio", checked=True).count() == 0  # nobody's scores any more
+    page.get_by_role("button", name="Larger k").click()
+    assert check(page, figure)["k"] == 5
+
+
+def test_rounded_scores_leave_room_for_luck(open_page):
+    figure = TieOrders()
+    page = open_page(figure)
+    for step, possible in [("whole numbers", 30), ("as they are", 1), ("fifths", 4)]:
+        page.get_by_text(step, exact=True).click()
+        shown = check(page, figure)
+        assert shown["possible"] == possible
+        assert (shown["worst"] == shown["best"]) == (possible == 1)
 
 
 def test_staircase_has_no_gradient_at_a_tie(open_page):

@@ -1,6 +1,8 @@
 """The JavaScript of the live figures equals rankbook and torch autograd, in float64, to 1e-12."""
 
+from collections import Counter
 from functools import partial
+from itertools import pairwise, permutations
 
 import pytest
 import torch
@@ -91,6 +93,49 @@ def test_sigmoid_at_the_ends(run_math):
 def test_metrics(run_math, expression, metric):
     for case, found in zip(CASES, run_math(expression, CASES), strict=True):
         equal(found, metric(*tensors(case), case))
+
+
+SEVEN = ["precision_at_k", "recall_at_k", "hit_at_k", "reciprocal_rank", "average_precision", "map_at_r", "ndcg"]
+
+
+def seven(scores, relevance, k, **options):
+    knob = {name: {"k": k} for name in SEVEN[:3]}
+    return {name: getattr(rb, name)(scores, relevance, **knob.get(name, {}), **options) for name in SEVEN}
+
+
+def test_seven_metrics_with_ties(run_math):
+    for case, found in zip(CASES, run_math("seven.measured(c.scores, c.relevance, c.k)", CASES), strict=True):
+        expected = seven(*tensors(case), case["k"])
+        assert list(found) == SEVEN
+        for name in SEVEN:
+            equal(found[name], expected[name])
+
+
+def test_tie_orders_are_all_orders_of_the_tied_items(run_math):
+    """Against the slow way: every permutation of the items that does not put a lower score first."""
+    lists = [c for c in CASES if len(c["scores"]) <= 6]
+    assert any(len(set(c["scores"])) < len(c["scores"]) for c in lists)
+    for case, found in zip(lists, run_math("seven.tieOrders(c.scores, c.relevance)", lists), strict=True):
+        scores, relevance = case["scores"], case["relevance"]
+        orders = [p for p in permutations(range(len(scores))) if all(scores[a] >= scores[b] for a, b in pairwise(p))]
+        places = [tuple(place for place, i in enumerate(order, 1) if relevance[i]) for order in orders]
+        assert sorted(map(tuple, found)) == sorted(set(places))
+        counts = Counter(places)
+        assert len(set(counts.values())) == 1  # each as likely as the others
+
+
+def test_places_make_the_seven_metrics(run_math):
+    lists = [c for c in CASES if len(set(c["scores"])) == len(c["scores"])]
+    for case, (found,) in zip(
+        lists, run_math("seven.tieOrders(c.scores, c.relevance).map((p) => seven.ofPlaces(p, c.k))", lists), strict=True
+    ):
+        for name, value in seven(*tensors(case), case["k"]).items():
+            equal(found[name], value)
+
+
+def test_scores_in_steps(run_math):
+    found = run_math("seven.inSteps(c.scores, c.step)", [{"scores": [0.1, 0.1499, 0.15, 0.3, 1], "step": s} for s in (0.1, 0.2, 0)])
+    assert found == [[1, 1, 1, 3, 10], [1, 1, 1, 1, 5], [0.1, 0.1499, 0.15, 0.3, 1]]
 
 
 @pytest.mark.parametrize(("tau", "rho", "delta"), [(0.01, 100, 0.05), (0.1, 1, 0.3), (0.003, 20, 0.01)])

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from rankbook.live import RankStrip, Staircase, SupRankStep, TauGradient, modules
+from rankbook.live import MetricBoard, RankStrip, Staircase, SupRankStep, TauGradient, TieOrders, modules
 from rankbook.live.bundle import scripts, write_bundle
 
 #: kB that a page with a figure loads at once, that a figure adds, and that a module shared by figures adds.
@@ -89,6 +89,12 @@ def test_fallback_numbers():
     # AP = (1/1 + 2/3 + 3/6) / 3; two of three positives in the top 3; DCG = 1 + 1/log2(4) + 1/log2(7).
     assert "AP = 0.722, R@3 = 0.667, NDCG = 0.871" in RankStrip().describe()
     assert "undefined" in RankStrip(scores=[0.5], relevance=[0], k=1).describe()
+    # Two relevant items and one irrelevant share three places: (1/2 + 2/3) / 2 at worst, 2/3 where all stand on the last place.
+    ties = TieOrders(scores=[0.5, 0.5, 0.5, 0.1], relevance=[1, 1, 0, 0], step=0.0)
+    assert "allow 3 lists. AP is 0.583 at worst and 1.000 at best; rankbook returns 0.667" in ties.describe()
+    assert "undefined" in TieOrders(relevance=[0] * 8).describe()
+    assert "precision at 4 0.500, recall at 4 0.667" in MetricBoard().describe()
+    assert "undefined" in MetricBoard(relevance=[0] * 8).describe()
     assert "exact rank is 5 with gradient 0" in Staircase().describe()
     assert "it jumps here" in Staircase(x=0.25).describe()
     assert "dead (below" in TauGradient(gap=0.5, tau=0.01).describe()

@@ -8,7 +8,7 @@ import torch
 import traitlets
 
 from live.conftest import FIGURES
-from rankbook.live import LearnedSorters, RankerGallery, RankStrip
+from rankbook.live import LearnedSorters, MetricBoard, RankerGallery, RankStrip, TieOrders
 
 QUICK = 2.0  # seconds for one value, on a busy machine
 ABSURD = [1e18, -1, -1e18, math.nan, math.inf, 10**9, 10**400, "x", "", None, True, [], {}, object(), torch.zeros(3)]
@@ -108,6 +108,12 @@ def test_lengths_change_together_or_not_at_all():
         (lambda: RankStrip(relevance=[2] * 8), r"relevance\[0\] must be a whole number from 0 to 1, got 2"),
         (lambda: RankStrip(scores=[], relevance=[]), "scores must hold 1 to 26 numbers, got 0"),
         (lambda: RankStrip(scores=torch.rand(8)), r"scores must be a list .*try \.tolist\(\)"),
+        (lambda: MetricBoard(models=[]), r"models must be a list of 1 to 6 pairs of a name and its scores, got \[\]"),
+        (lambda: MetricBoard(models=[["a", [0.5]], ["a", [0.5]]]), "models must have names of their own"),
+        (lambda: MetricBoard(models=[["a", [0.5]]]), r"models and scores must have the same number of items, got \[1\] and 8"),
+        (lambda: MetricBoard(models=[["a", [2.0]]]), r"models\[0\]\[1\]\[0\] must be a finite number of at least 0 and of at most 1"),
+        (lambda: MetricBoard(models=[["a"]]), r"models\[0\] must be a pair of a name and its scores"),
+        (lambda: TieOrders(step=0.001), "step must be 0 .* or from 0.01 to 1, got 0.001"),
         (lambda: RankerGallery(ranker="bubble"), 'ranker must be "exact", "sigmoid"'),
         (lambda: RankerGallery(knob=0.0), "knob must be a finite number of at least 0.003"),
         (

@@ -1,17 +1,12 @@
 // Items on a score axis above, the ranking below: only the order of the marks reaches the metrics.
-import { clamp, fixed, html, metricText } from "../core/elements.js";
-import { button, tiles } from "../core/controls.js";
+import { fixed, metricText } from "../core/elements.js";
+import { tiles } from "../core/controls.js";
 import { averagePrecision, ndcg, positives, recallAtK } from "../shared/metrics.js";
-import { rankingFigure, showAP, showNDCG } from "../shared/ranking.js";
+import { cutoff, cutoffStepper, rankingFigure, showAP, showNDCG } from "../shared/ranking.js";
 
 function build({ root, get, set }) {
   const [ap, recall, gains] = tiles(root, ["AP", "", "NDCG"], { bars: 3 });
-  const stepper = html(recall.head, "span", { class: "rb-stepper" });
-  const cutoff = (k, n) => clamp(k, 1, n);
-  [["\u2212", -1, "Smaller k"], ["+", 1, "Larger k"]].forEach(([sign, step, name]) => button(stepper, sign, () => {
-    const n = get("scores").length;
-    set({ k: cutoff(cutoff(get("k"), n) + step, n) });
-  }, { "aria-label": name }));
+  cutoffStepper(recall.head, { get, set });
 
   return function show({ scores, relevance, ranks, k: wanted }) {
     const k = cutoff(wanted, scores.length), total = positives(relevance).length;

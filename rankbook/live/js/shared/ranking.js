@@ -1,7 +1,8 @@
 // Figures of labeled items on a score axis above and the ranking below: only the order of the marks reaches the metrics.
 import { LANE, itemHandles, lanes, letter, scoreGrid } from "./items.js";
 import { dcg, positives, precisionTerms, worstOrder } from "./metrics.js";
-import { clamp, fixed, linear } from "../core/elements.js";
+import { button } from "../core/controls.js";
+import { clamp, fixed, html, linear } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { line, mark, panel, path, rect, text } from "../core/marks.js";
 
@@ -15,7 +16,7 @@ const HEIGHT = ROWS + ROW + 11;
 
 // `labels` is the trait with the label of each item, from 0; `kinds` says of each value how it looks and what it is called,
 // other `traits` and the `hint` are the figure's own. build(ui) makes what stands below the picture and returns
-// show({ scores, labels, ranks, ...state }), which returns { values, summary, rows, top }: `rows` are [name, texts, class] of
+// show({ scores, labels, ranks, width, ...state }), which returns { values, summary, rows, top }: `rows` are [name, texts, class] of
 // what is written below the ranking, the first `top` places of which are marked.
 export function rankingFigure({ label, labels, kinds, traits, hint, build }) {
   return figure({
@@ -29,7 +30,7 @@ export function rankingFigure({ label, labels, kinds, traits, hint, build }) {
       return function draw(width, state) {
         const n = Math.min(state.scores.length, state[labels].length), items = handles(n);
         const scores = state.scores.slice(0, n), label = state[labels].slice(0, n), ranks = worstOrder(scores, label);
-        const { values, summary, rows, top = 0 } = show({ ...state, scores, [labels]: label, ranks });
+        const { values, summary, rows, top = 0 } = show({ ...state, scores, [labels]: label, ranks, width });
         const x = linear(0, 1, SIDE, width - SIDE), step = (x.end - x.start) / n, radius = clamp(step / 2 - 3, 6, 13);
         const picture = plot.clear(width, HEIGHT);
 
@@ -58,6 +59,17 @@ export function rankingFigure({ label, labels, kinds, traits, hint, build }) {
       };
     },
   });
+}
+
+// The buttons that make k smaller and larger, for a figure with the traits `scores` and `k`.
+export const cutoff = (k, n) => clamp(k, 1, n);
+
+export function cutoffStepper(parent, { get, set }) {
+  const stepper = html(parent, "span", { class: "rb-stepper" });
+  [["\u2212", -1, "Smaller k"], ["+", 1, "Larger k"]].forEach(([sign, step, name]) => button(stepper, sign, () => {
+    const n = get("scores").length;
+    set({ k: cutoff(cutoff(get("k"), n) + step, n) });
+  }, { "aria-label": name }));
 }
 
 // ---- tiles that show how the number comes about ----
