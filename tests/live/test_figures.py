@@ -207,7 +207,7 @@ def test_models_against_the_first(open_page):
     figure = MetricBoard()
     page = open_page(figure)
     for model, better, worse in [("squeezed", 0, 0), ("reordered", 2, 4), ("pushed apart", 0, 0), ("first", 0, 0)]:
-        page.get_by_text(model, exact=True).click()
+        page.get_by_role("radio", name=model, exact=True).check()
         changes = check(page, figure)["changes"]
         assert (sum(c > 0 for c in changes), sum(c < 0 for c in changes)) == (better, worse)
         assert page.locator(".rb-number").all_text_contents() == [str(better), str(worse), str(7 - better - worse)]
@@ -222,7 +222,7 @@ def test_rounded_scores_leave_room_for_luck(open_page):
     figure = TieOrders()
     page = open_page(figure)
     for step, possible in [("whole numbers", 30), ("as they are", 1), ("fifths", 4)]:
-        page.get_by_text(step, exact=True).click()
+        page.get_by_role("radio", name=step, exact=True).check()
         shown = check(page, figure)
         assert shown["possible"] == possible
         assert (shown["worst"] == shown["best"]) == (possible == 1)
