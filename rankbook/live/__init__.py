@@ -22,6 +22,7 @@ from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
 from rankbook.live.tie_orders import TieOrders
+from rankbook.live.upper_bound import UpperBound
 
 __all__ = [
     "HierarchyStrip",
@@ -37,4 +38,5 @@ __all__ = [
     "SupRankStep",
     "TauGradient",
     "TieOrders",
+    "UpperBound",
 ]

@@ -12,13 +12,13 @@ from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
 
 
 class SupRankStep(LiveFigure, module="sup_rank_step"):
-    """A negative passes a positive: what the exact step, the sigmoid and SupRank's step count, and with which slope.
+    """An irrelevant item passes a relevant one: what the exact step, the sigmoid and SupRank's step count, and with which slope.
 
     Traits:
-        gap: score of the negative minus score of the positive, in [-0.2, 0.5].
+        gap: the lead, score of the irrelevant item minus score of the relevant one, in [-0.2, 0.5].
         tau: temperature of both, from 0.003 to 0.1; smaller is closer to exact.
         rho: slope of the line, from 1 to 300; larger pulls harder.
-        delta: gap at which the line begins, from 0.01 to 0.3.
+        delta: lead at which the line begins, from 0.01 to 0.3.
     """
 
     gap = number(0.3, -0.2, 0.5)
@@ -27,7 +27,7 @@ class SupRankStep(LiveFigure, module="sup_rank_step"):
     delta = number(0.1, 0.01, 0.3)
 
     def readout(self) -> dict[str, Any]:
-        scores = torch.tensor([0.0, self.gap], dtype=torch.float64, requires_grad=True)  # a positive, a negative
+        scores = torch.tensor([0.0, self.gap], dtype=torch.float64, requires_grad=True)  # a relevant item, an irrelevant one
         step = exact_ranks(scores.detach())[0].item() - 1
         smooth = sigmoid_ranks(scores, tau=self.tau)[0]
         bound = sup_ranks(scores, torch.tensor([1, 0]), tau=self.tau, rho=self.rho, delta=self.delta)[0]
@@ -48,9 +48,9 @@ class SupRankStep(LiveFigure, module="sup_rank_step"):
     def describe(self) -> str:
         now = self.readout()
         return (
-            "A negative passes a positive: the sigmoid stays below the exact step and its slope dies, "
+            "An irrelevant item passes a relevant one: the sigmoid stays below the exact step and its slope dies, "
             "SupRank's step stays above and keeps its slope. "
-            f"At gap {self.gap:g} (tau = {self.tau:g}, rho = {self.rho:g}, delta = {self.delta:g}) the exact step is {now['step']:.0f}, "
+            f"At a lead of {self.gap:g} (tau = {self.tau:g}, rho = {self.rho:g}, delta = {self.delta:g}) the exact step is {now['step']:.0f}, "
             f"the sigmoid {now['sigmoid']:.4f} with slope {now['sigmoid_slope']:.2g}, "
             f"and SupRank's step {now['bound']:.3f} with slope {now['bound_slope']:.3g} ({now['piece']})."
         )

@@ -16,6 +16,7 @@ from rankbook.live import (
     SupRankStep,
     TauGradient,
     TieOrders,
+    UpperBound,
 )
 
 TIED = [0.5, 0.5, 0.2]
@@ -56,6 +57,11 @@ SCENES = {
         {"scores": TIED, "relevance": [1, 0, 1], "k": 3, "step": 0.0},
         {"relevance": [0] * 8},
         {"scores": [0.5] * 10, "relevance": [1, 0] * 5, "step": 0.01},
+    ],
+    UpperBound: [
+        {},
+        {"scores": TIED, "relevance": [1, 0, 1], "item": 2, "tau": 0.1},
+        {"scores": [0.02, 0.9], "relevance": [1, 0], "item": 0, "tau": 0.003, "rho": 300.0},
     ],
 }
 CASES = [(figure, scene) for figure, scenes in SCENES.items() for scene in scenes]

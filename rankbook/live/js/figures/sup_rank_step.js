@@ -1,4 +1,4 @@
-// A negative passes a positive. Top: what each step counts; SupRank's in its three pieces, and how far it lies above the
+// An irrelevant item passes a relevant one. Top: what each step counts; SupRank's in its three pieces, and how far it lies above the
 // exact step. Bottom: the slopes on a log axis, where the sigmoid's dies and the line's does not.
 import { handle, logSlider, tiles } from "../core/controls.js";
 import { compact, fixed, html, linear, logarithmic, power } from "../core/elements.js";
@@ -9,7 +9,7 @@ import { supStep, supStepSlope } from "../shared/suprank.js";
 
 const LEFT = 44, RIGHT = 22;
 const STEPS = { top: 44, bottom: 214 };
-const STRIP = 250;      // the axis with the positive and the negative
+const STRIP = 250;      // the axis with both items
 const SLOPES = { top: 340, bottom: 460 };
 const HEIGHT = 468;
 const GAP = { min: -0.2, max: 0.5 };
@@ -26,7 +26,7 @@ function build({ root, set }) {
   const show = KNOBS.map(([name, label, range]) => [name, logSlider(sliders, { label, ...range, change: (value) => set({ [name]: value }) })]);
   const [sigmoidTile, boundTile, sigmoidSlopeTile, boundSlopeTile] = tiles(root, ["Sigmoid", "H\u207b", "Slope of the sigmoid", "Slope of H\u207b"]);
   const mover = handle(plot.box, {
-    label: "gap: score of the negative minus score of the positive", ...GAP, digits: 3, face: "\u2212", anywhere: true, change: (gap) => set({ gap }),
+    label: "lead of the irrelevant item over the relevant one", ...GAP, digits: 3, face: "\u2212", anywhere: true, change: (gap) => set({ gap }),
   });
   const y = linear(0, TOP, STEPS.bottom, STEPS.top), z = logarithmic(FLOOR, 1000, SLOPES.bottom, SLOPES.top);
 
@@ -42,7 +42,7 @@ function build({ root, set }) {
     };
 
     const picture = plot.clear(width, HEIGHT);
-    text(picture, 0, 14, "what one negative adds to the rank of the positive", "rb-muted", "start");
+    text(picture, 0, 14, "what one irrelevant item adds to the rank of a relevant one", "rb-muted", "start");
     across(picture, x, y, Array.from({ length: TOP + 1 }, (_, count) => count));
 
     // The slack of the bound: from H up to H-, cut where it leaves the picture.
@@ -72,7 +72,7 @@ function build({ root, set }) {
     path(picture, `${trace(x, z, slope, { end: x(delta), floor: FLOOR })}M${x(delta)},${z(rho)}H${x.end}`, "rb-curve rb-sup");
     curve(picture, x, z, slope, "rb-smooth rb-dashed", { floor: FLOOR });
 
-    // Where the negative stands.
+    // Where the irrelevant item stands.
     upright(gap, STEPS.top, "rb-guide");
     point(picture, x(gap), y(values.step), "exact");
     point(picture, x(gap), y(values.sigmoid), "smooth");
@@ -84,11 +84,11 @@ function build({ root, set }) {
     }
     point(picture, x(gap), z(values.sigmoid_slope), "smooth", 5.5);
     point(picture, x(gap), z(values.bound_slope), "sup");
-    axis(picture, x, STRIP, [-0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.4, 0.5], { name: "gap: negative minus positive score", anchor: "end" });
+    axis(picture, x, STRIP, [-0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.4, 0.5], { name: "lead: irrelevant minus relevant score", anchor: "end" });
     mark(picture, x(0), STRIP, 11, "relevant", "+");
     mover.place(x, STRIP, {
       now: gap, look: "irrelevant",
-      spoken: `gap ${fixed(gap, 3)}, exact step ${values.step}, sigmoid ${fixed(values.sigmoid, 3)}, H minus ${compact(values.bound)}`,
+      spoken: `lead ${fixed(gap, 3)}, exact step ${values.step}, sigmoid ${fixed(values.sigmoid, 3)}, H minus ${compact(values.bound)}`,
     });
     show.forEach(([name, update]) => update(state[name]));
 
@@ -109,8 +109,8 @@ function build({ root, set }) {
 }
 
 export default figure({
-  label: "The exact step, the sigmoid and SupRank's step of one negative", traits: ["gap", "tau", "rho", "delta"],
+  label: "The exact step, the sigmoid and SupRank's step of one irrelevant item", traits: ["gap", "tau", "rho", "delta"],
   legend: [["rb-stroke rb-exact", "exact step H"], ["rb-stroke rb-smooth rb-dashed", "sigmoid"], ["rb-stroke rb-sup", "SupRank\u2019s H\u207b"], DEAD_ENTRY],
-  hint: "Drag the negative.",
+  hint: "Drag the hollow item.",
   build,
 });
