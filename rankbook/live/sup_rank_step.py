@@ -50,7 +50,8 @@ class SupRankStep(LiveFigure, module="sup_rank_step"):
         return (
             "An irrelevant item passes a relevant one: the sigmoid stays below the exact step and its slope dies, "
             "SupRank's step stays above and keeps its slope. "
-            f"At a lead of {self.gap:g} (tau = {self.tau:g}, rho = {self.rho:g}, delta = {self.delta:g}) the exact step is {now['step']:.0f}, "
+            f"At a lead of {self.gap:g} (tau = {self.tau:g}, rho = {self.rho:g}, delta = {self.delta:g}) "
+            f"the exact step is {now['step']:.0f}, "
             f"the sigmoid {now['sigmoid']:.4f} with slope {now['sigmoid_slope']:.2g}, "
             f"and SupRank's step {now['bound']:.3f} with slope {now['bound_slope']:.3g} ({now['piece']})."
         )

@@ -20,9 +20,8 @@ def test_sup_ap_loss_and_gradient(run_math, tau, rho, delta):
         loss = 1 - rb.average_precision(scores, relevance, rank_fn=partial(rb.sup_ranks, tau=tau, rho=rho, delta=delta))
         (gradient,) = torch.autograd.grad(loss, scores)
         equal(in_page["loss"], loss)
-        torch.testing.assert_close(
-            torch.tensor(in_page["gradient"], dtype=torch.float64), gradient, rtol=1e-11, atol=1e-12 * max(1, 1 / tau)
-        )
+        slopes = torch.tensor(in_page["gradient"], dtype=torch.float64)
+        torch.testing.assert_close(slopes, gradient, rtol=1e-11, atol=1e-12 * max(1, 1 / tau))
         assert in_page["loss"] >= 1 - rb.average_precision(*tensors(case)) - 1e-12
         alive += bool(gradient.abs().max() > 1e-3)
     assert alive > 15
