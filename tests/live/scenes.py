@@ -62,6 +62,7 @@ SCENES = {
         {},
         {"scores": TIED, "relevance": [1, 0, 1], "item": 2, "tau": 0.1},
         {"scores": [0.02, 0.9], "relevance": [1, 0], "item": 0, "tau": 0.003, "rho": 300.0},
+        {"relevance": [0] * 8},
     ],
 }
 CASES = [(figure, scene) for figure, scenes in SCENES.items() for scene in scenes]

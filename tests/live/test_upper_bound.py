@@ -34,7 +34,7 @@ def test_the_item_in_hand_is_the_one_that_the_curves_vary(open_page):
     page.locator("[data-drag]").nth(1).press("ArrowRight")
     shown = check(page, figure)
     assert (shown["item"], shown["scores"][1]) == (1, 0.85)
-    assert page.get_by_text("score of B").count() == 1
+    assert page.get_by_text("score of B", exact=True).count() == 1
 
 
 def test_smooth_ap_flatters_and_sup_ap_does_not(open_page):

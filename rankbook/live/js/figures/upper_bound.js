@@ -10,10 +10,8 @@ import { smoothAPLoss } from "../shared/soft_metrics.js";
 import { supAPLoss } from "../shared/suprank.js";
 
 const LEFT = 44, RIGHT = 22;
-const LANES = 2;         // rows above the axis before items start to overlap
-const AXIS = 26 + LANES * LANE;
-const LOSS = { top: 156, bottom: 358 };
-const HEIGHT = 400;
+const LOSS = [56, 258];  // below the axis with the items
+const HEIGHT = 302;
 
 function build({ root, get, set }) {
   const plot = panel(root);
@@ -36,33 +34,33 @@ function build({ root, get, set }) {
     }
 
     const x = linear(0, 1, LEFT, width - RIGHT), here = x(scores[item]);
-    const picture = plot.clear(width, HEIGHT);
-    text(picture, 0, 14, "the list", "rb-muted", "start");
-    line(picture, x.start, AXIS, x.end, AXIS, "rb-axis");
-    text(picture, 0, LOSS.top - 18, `loss, if ${name} moves and the others stay`, "rb-muted", "start");
-    numbers(picture, x, FIFTHS, LOSS.bottom + 20);
-    text(picture, x(0.5), HEIGHT - 2, `score of ${name}`, "rb-muted");
+    const rows = width < 600 ? 2 : 1, strip = 22 + rows * LANE, low = strip + LOSS[1];
+    const picture = plot.clear(width, strip + HEIGHT);
+    line(picture, x.start, strip, x.end, strip, "rb-axis");
+    text(picture, 0, strip + LOSS[0] - 18, `loss, if the score of ${name} were`, "rb-muted", "start");
+    numbers(picture, x, FIFTHS, low + 20);
+    text(picture, x(0.5), strip + HEIGHT - 4, `score of ${name}`, "rb-muted");
 
     if (there) {
       const moved = (loss) => (value) => loss(replaced(scores, item, value));
       const losses = { exact: moved(exactAt), smooth: moved(smoothAt), sup: moved(supAt) };
       const seen = Array.from({ length: 101 }, (_, i) => losses.sup(i / 100));
       const top = Math.min(1, Math.ceil(Math.max(...seen, 0.2) * 5 + 0.2) / 5); // in fifths, so that the axis rests while an item moves
-      const y = linear(0, top, LOSS.bottom, LOSS.top);
+      const y = linear(0, top, low, strip + LOSS[0]);
       across(picture, x, y, FIFTHS.filter((tick) => tick <= top + 1e-9), (tick) => fixed(tick, 1));
       area(picture, x, y, losses.sup, losses.exact, { class: "rb-slack" });
       area(picture, x, y, (v) => Math.min(losses.smooth(v), losses.exact(v)), losses.exact, { class: "rb-plus", "fill-opacity": 0.5 });
-      line(picture, here, AXIS, here, LOSS.bottom, "rb-guide");
+      line(picture, here, strip, here, low, "rb-guide");
       curve(picture, x, y, losses.exact, "rb-exact");
       curve(picture, x, y, losses.smooth, "rb-smooth rb-dashed");
       curve(picture, x, y, losses.sup, "rb-sup");
       ["exact", "smooth", "sup"].forEach((look) => point(picture, here, y(values[look]), look));
     }
-    const lane = lanes(scores, x, item), pitch = Math.min(LANE, (LANES * LANE) / Math.max(1, ...lane));
+    const lane = lanes(scores, x, item), pitch = Math.min(LANE, (rows * LANE) / Math.max(1, ...lane));
     handles(n).forEach((handle, i) => {
       const look = relevance[i] ? "relevant" : "irrelevant";
-      if (lane[i]) line(picture, x(scores[i]), AXIS - lane[i] * pitch, x(scores[i]), AXIS, `rb-link rb-${look}`);
-      handle.place(x, AXIS - lane[i] * pitch, { now: scores[i], look, spoken: `score ${fixed(scores[i], 2)}, ${look}` });
+      if (lane[i]) line(picture, x(scores[i]), strip - lane[i] * pitch, x(scores[i]), strip, "rb-guide rb-dotted");
+      handle.place(x, strip - lane[i] * pitch, { now: scores[i], look, spoken: `score ${fixed(scores[i], 2)}, ${look}` });
     });
 
     showTau(tau);
