@@ -83,7 +83,7 @@ def equal(written: Number, value: Number, loosely: bool = False) -> bool:
     if written.percent != value.percent:
         if not written.percent:
             return False
-        if equal_to(w, 100 * v, written.step, 100 * value.step):
+        if rounded(w, 100 * v, written.step):
             return True
         return v == w and v == round(v)
     if written.step == 0:
@@ -91,12 +91,10 @@ def equal(written: Number, value: Number, loosely: bool = False) -> bool:
     whole = written.step == 1 and not written.percent
     if whole and not loosely and w < 10:
         return v == w
-    return equal_to(w, v, written.step, value.step)
+    return rounded(w, v, written.step)
 
 
-def equal_to(w: float, v: float, step: float, step_of_value: float) -> bool:
-    if step_of_value > step * 1.001:  # the value is known to fewer digits than are written
-        return abs(v - w) <= 1e-9 * abs(w)
+def rounded(w: float, v: float, step: float) -> bool:
     return abs(v - w) <= step / 2 * (1 + 1e-6)
 
 
