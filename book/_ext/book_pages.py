@@ -2,10 +2,13 @@
 
 import ast
 import json
+import re
 from urllib.parse import quote
 
 from docutils import nodes
 from sphinx.application import Sphinx
+
+HEADING = re.compile(r"^(?<!\)=\n)(?=(?:\([\w-]+\)=\n)?## )", re.M)  # a label stays with its heading
 
 
 def is_thebe(script) -> bool:
@@ -63,10 +66,21 @@ def count_checks(cell: dict) -> int:
     return sum(isinstance(node, ast.Assert) for node in ast.walk(ast.parse("".join(cell["source"]))))
 
 
-def mark_checks(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Where checks stand in the notebook, one quiet line on the page says how many hold, and links there; a run of cells has one.
+def pieces(cells: list[dict]) -> list[dict]:
+    """The cells, a text with a heading of level 2 in its midst cut there."""
+    cut = []
+    for cell in cells:
+        texts = HEADING.split("".join(cell["source"])) if cell["cell_type"] == "markdown" else []
+        if len(texts) < 2:
+            cut.append(cell)
+        cut += [{**cell, "id": f"{cell['id']}-{i}", "source": [text]} for i, text in enumerate(texts) if len(texts) > 1 and text.strip()]
+    return cut
 
-    On the JSON, because such cells are gone before there is a doctree.
+
+def mark_checks(app: Sphinx, docname: str, source: list[str]) -> None:
+    """At the end of a section one quiet line says how many checks of the notebook hold there, and links to them.
+
+    On the JSON, because cells that are off the page are gone before there is a doctree.
     """
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
@@ -77,16 +91,15 @@ def mark_checks(app: Sphinx, docname: str, source: list[str]) -> None:
 
     def mark() -> None:
         words = "1 check holds" if checks == 1 else f"{checks} checks hold"
-        title = "Assertions of the notebook, which are run again before each release"
+        title = "Assertions of the notebook in this section, which are run again before each release"
         line = f'<p class="rb-checks"><a href="{address}" title="{title}">{words}</a></p>\n'
         cells.append({"cell_type": "markdown", "id": f"checks-{len(cells)}", "metadata": {}, "source": [line]})
 
-    for cell in notebook["cells"]:
-        off = is_off_the_page(cell)
-        if checks and not off:
+    for cell in pieces(notebook["cells"]):
+        if checks and cell["cell_type"] == "markdown" and HEADING.match("".join(cell["source"])):
             mark()
             checks = 0
-        checks += count_checks(cell) if off else 0
+        checks += count_checks(cell) if is_off_the_page(cell) else 0
         cells.append(cell)
     if checks:
         mark()
