@@ -1,4 +1,4 @@
-"""Scores on an axis, the ranking below, and what AP, R@k and NDCG make of it."""
+"""Scores on an axis, the ranking below, and what AP, recall@k and NDCG make of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RankStrip(LiveFigure, module="rank_strip"):
     Traits:
         scores: 1 to 26 numbers in [0, 1].
         relevance: as many, 1 (relevant) or 0.
-        k: cutoff of R@k, from 1 to the number of items.
+        k: cutoff of recall@k, from 1 to the number of items.
 
     Change ``scores`` and ``relevance`` together, if their length changes, inside ``with strip.hold_trait_notifications():``.
     """
@@ -57,4 +57,4 @@ class RankStrip(LiveFigure, module="rank_strip"):
         text = f"{len(self.scores)} items on a score axis, {sum(self.relevance)} of them relevant: only their order reaches the metrics."
         if now["ndcg"] is None:
             return f"{text} Without a relevant item the metrics are undefined."
-        return f"{text} Here AP = {now['average_precision']:.3f}, R@{self.k} = {now['recall_at_k']:.3f}, NDCG = {now['ndcg']:.3f}."
+        return f"{text} Here AP = {now['average_precision']:.3f}, recall@{self.k} = {now['recall_at_k']:.3f}, NDCG = {now['ndcg']:.3f}."

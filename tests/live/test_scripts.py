@@ -87,7 +87,7 @@ def test_stored_output_is_deterministic_and_complete(figure):
 
 def test_fallback_numbers():
     # AP = (1/1 + 2/3 + 3/6) / 3; two of three positives in the top 3; DCG = 1 + 1/log2(4) + 1/log2(7).
-    assert "AP = 0.722, R@3 = 0.667, NDCG = 0.871" in RankStrip().describe()
+    assert "AP = 0.722, recall@3 = 0.667, NDCG = 0.871" in RankStrip().describe()
     assert "undefined" in RankStrip(scores=[0.5], relevance=[0], k=1).describe()
     # Two relevant items and one irrelevant share three places: (1/2 + 2/3) / 2 at worst, 2/3 where all stand on the last place.
     ties = TieOrders(scores=[0.5, 0.5, 0.5, 0.1], relevance=[1, 1, 0, 0], step=0.0)

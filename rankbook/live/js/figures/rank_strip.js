@@ -17,7 +17,7 @@ function build({ root, get, set }) {
       ndcg: ndcg(scores, relevance),
     };
     showAP(ap, values.average_precision, scores, relevance, "needs a relevant item");
-    recall.rename(`R@${k}`);
+    recall.rename(`recall@${k}`);
     if (total) recall.show(fixed(values.recall_at_k, 3), `${Math.round(values.recall_at_k * total)} of ${total} relevant items`, values.recall_at_k);
     else recall.show(null, "needs a relevant item");
     showNDCG(gains, values.ndcg, ranks, relevance);
