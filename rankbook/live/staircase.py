@@ -17,12 +17,12 @@ class Staircase(LiveFigure, module="staircase"):
     Traits:
         scores: the other items' scores, 1 to 20 numbers in [0, 1].
         x: the score that moves, in [0, 1].
-        tau: temperature of the smooth rank, from 0.003 to 0.3; smaller is closer to exact.
+        tau: temperature of the smooth rank, from 0.001 to 1, as in `TauGradient`; smaller is closer to exact.
     """
 
     scores = items([0.12, 0.25, 0.31, 0.48, 0.55, 0.74, 0.86], 1, 20)
     x = number(0.42, 0, 1)
-    tau = number(0.02, 0.003, 0.3)
+    tau = number(0.02, 0.001, 1)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor([self.x, *self.scores], dtype=torch.float64, requires_grad=True)

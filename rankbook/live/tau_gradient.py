@@ -12,18 +12,18 @@ from rankbook.ranks import exact_ranks, sigmoid_ranks
 
 
 class TauGradient(LiveFigure, module="tau_gradient"):
-    """A positive and a negative item: how gap and temperature decide the rank's error and its gradient.
+    """A relevant and an irrelevant item: how gap and temperature decide the rank's error and its gradient.
 
     Traits:
-        gap: score of the negative minus score of the positive, in [-1, 1].
-        tau: temperature, from 0.003 to 1; smaller is closer to exact.
+        gap: score of the irrelevant minus score of the relevant item, in [-1, 1].
+        tau: temperature, from 0.001 to 1; smaller is closer to exact.
     """
 
     gap = number(0.3, -1, 1)
-    tau = number(0.05, 0.003, 1)
+    tau = number(0.05, 0.001, 1)
 
     def _rank_and_gradient(self, gap: float) -> tuple[float, float]:
-        """Smooth rank of the positive, and the size of its gradient with respect to the positive's score."""
+        """Smooth rank of the relevant item, and the size of its gradient with respect to its own score."""
         scores = torch.tensor([0.0, gap], dtype=torch.float64, requires_grad=True)
         rank = sigmoid_ranks(scores, tau=self.tau)[0]
         (gradient,) = torch.autograd.grad(rank, scores)
@@ -46,7 +46,7 @@ class TauGradient(LiveFigure, module="tau_gradient"):
     def describe(self) -> str:
         now = self.readout()
         return (
-            "A positive below a negative: with a small temperature the smooth rank is exact but its gradient is dead, "
+            "A relevant item and an irrelevant one: with a small temperature the smooth rank is exact but its gradient is dead, "
             "with a large one it is alive but wrong. "
             f"At gap {self.gap:g} and tau = {self.tau:g} the rank is {now['smooth_rank']:.3f} (exact {now['exact_rank']:.0f}) "
             f"and its gradient {now['gradient']:.2g}, {'dead' if now['dead'] else 'alive'} (below 1e-6 counts as dead)."

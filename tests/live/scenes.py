@@ -48,9 +48,9 @@ SCENES = {
         {"relevance": [0] * 8},
         {"scores": [1.0, 0.0], "relevance": [1, 0], "item": 0},
     ],
-    Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.003}],
+    Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.001}, {"tau": 1.0}],
     SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],
-    TauGradient: [{}, {"gap": -1.0, "tau": 0.003}, {"gap": 0.0, "tau": 1.0}],
+    TauGradient: [{}, {"gap": -1.0, "tau": 0.001}, {"gap": 0.5, "tau": 0.001}, {"gap": 0.0, "tau": 1.0}],
     TieOrders: [
         {},
         {"step": 1.0, "k": 1},

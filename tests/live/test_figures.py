@@ -238,9 +238,10 @@ def test_temperature_slider(open_page):
     page = open_page(stairs)
     slider = page.get_by_label("temperature")
     slider.press("End")
-    assert check(page, stairs)["tau"] == 0.3
+    assert check(page, stairs)["tau"] == 1
     slider.press("Home")
-    assert check(page, stairs)["tau"] == 0.003
+    assert check(page, stairs)["tau"] == 0.001
+    assert page.get_by_text("dead: below").count() == 1
 
 
 def test_a_mouse_may_press_anywhere_in_the_picture(open_page):
@@ -261,6 +262,15 @@ def test_dead_and_wrong(open_page):
     assert shown["dead"] is False
     assert shown["rank_error"] > 0.4
     assert page.get_by_text("alive, but wrong").count() == 1
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("figure", [Staircase(x=0.99, tau=0.001), TauGradient(gap=0.69, tau=0.001)], ids=["stairs", "pair"])
+def test_the_smallest_gradients_stay_in_their_tile(open_page, figure, width):
+    page = open_page(figure, width=width)  # slopes down to 1e-297
+    check(page, figure)
+    for number in page.locator(".rb-number").all():
+        assert number.evaluate("number => number.scrollWidth <= number.clientWidth")
 
 
 def test_pieces_of_the_upper_bound(open_page):

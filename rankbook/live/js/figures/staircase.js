@@ -1,8 +1,8 @@
 // One score moves across the others: its exact rank is a staircase, its smooth rank glides; below, their slopes.
 import { handle, logSlider, tiles } from "../core/controls.js";
-import { compact, fixed, linear, roundTicks } from "../core/elements.js";
+import { compact, fixed, linear, power, roundTicks } from "../core/elements.js";
 import { figure } from "../core/frame.js";
-import { FIFTHS, across, circle, curve, line, mark, numbers, panel, path, point, text } from "../core/marks.js";
+import { DEAD, FIFTHS, FLOOR, across, circle, curve, line, mark, numbers, panel, path, point, text } from "../core/marks.js";
 import { exactRanks, sigmoidRankJacobian, sigmoidRanks } from "../core/math.js";
 
 const LEFT = 44, RIGHT = 22;   // room for tick labels, and for half a handle
@@ -13,7 +13,7 @@ const HEIGHT = 434;
 
 function build({ root, set }) {
   const plot = panel(root);
-  const showTau = logSlider(root, { label: "temperature \u03c4", min: 0.003, max: 0.3, change: (tau) => set({ tau }) });
+  const showTau = logSlider(root, { label: "temperature \u03c4", min: 0.001, max: 1, change: (tau) => set({ tau }) });
   const [exactRank, smoothRank, exactSlope, smoothSlope] = tiles(root, ["Exact rank", "Smooth rank", "Exact gradient", "Smooth gradient"]);
   const mover = handle(plot.box, { label: "score x", min: 0, max: 1, digits: 3, face: "x", anywhere: true, change: (x) => set({ x }) });
 
@@ -72,7 +72,8 @@ function build({ root, set }) {
     exactRank.show(values.exact_rank, `of ${n + 1} items`);
     smoothRank.show(fixed(values.smooth_rank, 3), `exact ${error < 0 ? "\u2212" : "+"} ${fixed(Math.abs(error), 3)}`);
     exactSlope.show(jumps ? "none" : "0", jumps ? "a jump: no derivative" : "flat between two jumps");
-    smoothSlope.show(compact(values.smooth_gradient), "ranks per unit of score");
+    const size = Math.abs(values.smooth_gradient);
+    smoothSlope.show(size < FLOOR ? "\u2248 0" : compact(values.smooth_gradient), size < DEAD ? `dead: below ${power(-6)}` : "ranks per unit of score");
     return {
       values,
       summary: `Exact rank ${values.exact_rank} with ${jumps ? "no gradient" : "gradient zero"}; ` +

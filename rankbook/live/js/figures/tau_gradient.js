@@ -1,7 +1,7 @@
-// A positive and a negative, `gap` apart. Left: every gap at this tau. Right: every tau at this gap. Top: the smooth rank
-// of the positive against the exact one. Bottom: its gradient on a log axis, dead below 1e-6.
+// A relevant and an irrelevant item, `gap` apart. Left: every gap at this tau. Right: every tau at this gap. Top: the smooth
+// rank of the relevant item against the exact one. Bottom: its gradient on a log axis, dead below 1e-6.
 import { handle, onLogAxis, tiles } from "../core/controls.js";
-import { compact, fixed, html, linear, logarithmic } from "../core/elements.js";
+import { compact, fixed, html, linear, logarithmic, power } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { DEAD, DEAD_ENTRY, FLOOR, across, axis, curve, gradientAxis, line, mark, panel, path, point, text } from "../core/marks.js";
 import { exactRanks, sigmoidRanks, sigmoidSlope } from "../core/math.js";
@@ -9,9 +9,9 @@ import { exactRanks, sigmoidRanks, sigmoidSlope } from "../core/math.js";
 const LEFT = 44, RIGHT = 22, COLUMNS = 24;
 const RANK = { top: 54, bottom: 144 };
 const GRADIENT = { top: 186, bottom: 306 };
-const STRIP = 332;      // the axis with the handle
-const HEIGHT = 384;
-const TAU = { min: 0.003, max: 1 };
+const STRIP = 348;      // the axis with the handle; what stands above the handle clears the axis of the gradient
+const HEIGHT = 400;
+const TAU = { min: 0.001, max: 1 };
 const GAP = { min: -1, max: 1 };
 
 const gradient = (gap, tau) => sigmoidSlope(gap / tau) / tau;
@@ -23,7 +23,7 @@ const y = linear(1, 2, RANK.top, RANK.bottom), z = logarithmic(FLOOR, 100, GRADI
 function column(plot, width, { title, x, here, rankAt, gradientAt, exactPath, now }) {
   const picture = plot.clear(width, HEIGHT), px = x(here);
   text(picture, 0, 14, title, "rb-strong", "start");
-  text(picture, 0, RANK.top - 16, "rank of the positive", "rb-muted", "start");
+  text(picture, 0, RANK.top - 16, "rank of the relevant item", "rb-muted", "start");
   across(picture, x, y, [1, 1.5, 2]);
   text(picture, 0, GRADIENT.top - 16, "size of its gradient, log scale", "rb-muted", "start");
   gradientAxis(picture, x, z, [-9, -6, -3, 0]);
@@ -42,9 +42,9 @@ function column(plot, width, { title, x, here, rankAt, gradientAt, exactPath, no
 function build({ root, set }) {
   const pair = html(root, "div", { class: "rb-pair" });
   const byGap = panel(pair), byTau = panel(pair);
-  const [rankTile, gradientTile, shareTile, verdictTile] = tiles(root, ["Smooth rank", "Gradient", "Share of maximum", "Verdict"]);
+  const [rankTile, gradientTile, gapTile, verdictTile] = tiles(root, ["Smooth rank", "Gradient", "Gap", "Verdict"]);
   const gapHandle = handle(byGap.box, {
-    label: "gap: score of the negative minus score of the positive", ...GAP, face: "\u2212", anywhere: true, change: (gap) => set({ gap }),
+    label: "gap: score of the irrelevant minus score of the relevant item", ...GAP, face: "\u2212", anywhere: true, change: (gap) => set({ gap }),
   });
   const tauHandle = handle(byTau.box, { label: "temperature tau", ...TAU, ...onLogAxis, face: "\u03c4", anywhere: true, change: (tau) => set({ tau }) });
 
@@ -65,7 +65,7 @@ function build({ root, set }) {
       rankAt: (d) => smooth(d, tau), gradientAt: (d) => gradient(d, tau),
       exactPath: `M${LEFT},${y(1)}H${x(0)}V${y(2)}H${x.end}`,
     });
-    axis(left, x, STRIP, [-1, -0.5, 0, 0.5, 1], { name: "gap: negative minus positive score" });
+    axis(left, x, STRIP, [-1, -0.5, 0, 0.5, 1], { name: "gap: irrelevant minus relevant score" });
     mark(left, x(0), STRIP, 11, "relevant", "+");
     gapHandle.place(x, STRIP, { now: gap, look: "irrelevant", spoken: `gap ${fixed(gap, 2)}, gradient ${compact(values.gradient)}${isDead}` });
 
@@ -75,12 +75,13 @@ function build({ root, set }) {
       rankAt: (v) => smooth(gap, v), gradientAt: (v) => gradient(gap, v),
       exactPath: `M${LEFT},${y(values.exact_rank)}H${t.end}`,
     });
-    axis(right, t, STRIP, [0.003, 0.01, 0.03, 0.1, 0.3, 1], { label: String, name: "temperature \u03c4, log scale" });
+    axis(right, t, STRIP, [0.001, 0.01, 0.1, 1], { label: String, name: "temperature \u03c4, log scale" });
     tauHandle.place(t, STRIP, { now: tau, shown: String(tau), spoken: `tau ${tau}, gradient ${compact(values.gradient)}${isDead}` });
 
     rankTile.show(fixed(values.smooth_rank, 3), `exact ${values.exact_rank}, error ${compact(values.rank_error)}`);
-    gradientTile.show(compact(values.gradient), `maximum ${compact(gradient(0, tau))}, at gap 0`);
-    shareTile.show(`${compact(100 * values.share_of_maximum)} %`, `the gap is ${compact(Math.abs(gap) / tau)} \u03c4`);
+    // As on its axis, what is below the floor is not told apart: the digits would run into the next tile.
+    gradientTile.show(values.gradient < FLOOR ? `< ${power(-9)}` : compact(values.gradient), `maximum ${compact(gradient(0, tau))}, at gap 0`);
+    gapTile.show(`${compact(gap / tau)} \u03c4`, `${values.share_of_maximum < 1e-4 ? "< 0.01" : compact(100 * values.share_of_maximum)} % of the maximum`);
     // More than a tenth of a rank off counts as wrong here.
     const verdict = values.dead ? ["dead", "exact, but nothing moves"] : values.rank_error > 0.1 ? ["alive, but wrong", "the rank is > 0.1 off"] : ["alive", "the rank is < 0.1 off"];
     verdictTile.show(...verdict);
@@ -92,8 +93,8 @@ function build({ root, set }) {
 }
 
 export default figure({
-  label: "Temperature against gradient for a positive and a negative", traits: ["gap", "tau"],
+  label: "Temperature against gradient for a relevant and an irrelevant item", traits: ["gap", "tau"],
   legend: [["rb-stroke rb-exact", "exact rank"], ["rb-stroke rb-smooth", "smooth rank and its gradient"], DEAD_ENTRY],
-  hint: "Drag the negative, then \u03c4.",
+  hint: "Drag the irrelevant item, then \u03c4.",
   build,
 });
