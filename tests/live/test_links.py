@@ -71,7 +71,7 @@ def test_a_number_in_the_prose_moves_the_figure(load_page, way):
     word.press("Home")
     assert shown(page, "staircase")["tau"] == 0.01
     page.get_by_label("temperature").press("End")  # and back: the figure moves the word
-    assert word.text_content() == "0.30"
+    assert word.text_content() == "1.00"
     assert problems == []
 
 
