@@ -5,6 +5,7 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 
 import rankbook as rb
 from rankbook.live import (
+    FeltNeighbors,
     HierarchyStrip,
     LearnedSorters,
     MetricBoard,
@@ -22,6 +23,7 @@ from rankbook.live import (
 TIED = [0.5, 0.5, 0.2]
 
 SCENES = {
+    FeltNeighbors: [{}, {"x": 0.22}, {"scores": [0.5] * 3 + [0.1] * 6, "x": 0.5, "error": 1.0}, {"x": 1.0, "error": 0.05}],
     HierarchyStrip: [
         {},
         {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
