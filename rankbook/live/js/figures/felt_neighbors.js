@@ -9,7 +9,7 @@ import { RANKERS } from "../shared/rankers.js";
 const SHOWN = [["sigmoid", "sigmoid: the distance decides"], ["projection", "projection: the crowd decides"], ["neuralsort", "NeuralSort: the gaps decide"]];
 const HALVINGS = 30, FELT = 0.05;
 const SIDE = 18, ROW = 92, STEM = 50; // a row, and the tallest stem in it
-const AXIS = 14 + SHOWN.length * ROW + 8;
+const AXIS = 14 + SHOWN.length * ROW + 22; // clear of the tip of the handle
 
 // The knob at which the mean rank error is `error`, by halving the decades from 10^-4 to 10^2.
 function matchedKnob(ranker, scores, error) {
