@@ -30,7 +30,12 @@ OPEN = {
 IN_PAGES = {
     "book/intro": {"90": "the time budget of a chapter", "3.11": "requires-python in pyproject.toml"},
     "book/notation": {"3": "a rank, as an example"},
-    "book/glossary": {"2": "grades of relevance, as an example", "100": "0.01 of a list of 100 is one place", "0.01": "1 / 100"},
+    "book/glossary": {
+        "10^-6": "DEAD in rankbook.live.figure",
+        "2": "grades of relevance, as an example",
+        "100": "0.01 of a list of 100 is one place",
+        "0.01": "1 / 100",
+    },
 }
 
 

@@ -12,7 +12,9 @@ function group(link) {
 }
 
 const write = (word, value) => {
-  if (typeof value === "number") word.textContent = fixed(value, Number(word.dataset.digits ?? digitsOf(word.textContent)));
+  word.dataset.digits ??= digitsOf(word.textContent);
+  if (typeof value === "number") word.textContent = fixed(value, Number(word.dataset.digits));
+  else if (value === null) word.textContent = "\u2013";  // undefined here
 };
 
 // Every model of the group that has this trait takes the value; so do the words that set it.
