@@ -19,6 +19,7 @@ from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
 from rankbook.live.score_sweep import ScoreSweep
+from rankbook.live.sorter_sweep import SorterSweep
 from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
@@ -36,6 +37,7 @@ __all__ = [
     "RankStrip",
     "RankerGallery",
     "ScoreSweep",
+    "SorterSweep",
     "Staircase",
     "SupRankStep",
     "TauGradient",

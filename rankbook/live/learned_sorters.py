@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 import traitlets
 
+from rankbook.live.chosen_sorter import ChosenSorter
 from rankbook.live.figure import FELT, LiveFigure
-from rankbook.live.packed import check_networks, pack, unpack
-from rankbook.live.traits import BadTrait, Checked, as_many, items, labels, whole
+from rankbook.live.traits import as_many, items, labels, whole
 from rankbook.ranks import exact_ranks
-from rankbook.sorters import Sorter, load_sorter
-
-#: The shipped sorters that the figure offers by default.
-SHIPPED = ("kernel", "knots", "set-transformer-small", "gru")
 
 
-class LearnedSorters(LiveFigure, module="learned_sorters"):
+class LearnedSorters(ChosenSorter, LiveFigure, module="learned_sorters"):
     """Choose a trained sorter, drag items, shuffle the input: predicted ranks against exact ones, and the gradient on each item.
 
     The browser runs the network itself: its weights are part of the figure, in half precision like the shipped files.
@@ -39,32 +34,13 @@ class LearnedSorters(LiveFigure, module="learned_sorters"):
     scores = items([0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20], 2, 8)
     relevance = labels([1, 0, 1, 0, 0, 1, 0, 0], 8)
     shuffles = whole(0, 0, 10**6)
-    networks = Checked([], check_networks)
-    sorter = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, sorters: Sequence[str] | Mapping[str, Sorter] = SHIPPED, **traits: Any):
-        if "networks" not in traits:
-            if not isinstance(sorters, (Mapping, list, tuple)) or not sorters:
-                raise ValueError(f"sorters must be one or more names in a list, or a mapping from names to sorters, got {sorters!r:.40}")
-            named = sorters if isinstance(sorters, Mapping) else {name: load_sorter(name) for name in sorters}
-            traits["networks"] = [pack(name, sorter) for name, sorter in named.items()]
-        traits["networks"] = check_networks("networks", traits["networks"])
-        super().__init__(**{"sorter": traits["networks"][0]["name"]} | traits)
 
     @traitlets.validate("scores", "relevance")
     def _check(self, proposal: Any) -> Any:
         return as_many(proposal, "scores", "relevance")
 
-    @traitlets.validate("networks", "sorter")
-    def _check_sorter(self, proposal: Any) -> Any:
-        now = {"networks": self.networks, "sorter": self.sorter} | {proposal["trait"].name: proposal["value"]}
-        names = [network["name"] for network in now["networks"]]
-        if now["sorter"] not in names:
-            raise BadTrait(f"sorter must be one of {', '.join(names)}, got {now['sorter']!r}")
-        return proposal["value"]
-
     def readout(self) -> dict[str, Any]:
-        sorter = unpack(next(network for network in self.networks if network["name"] == self.sorter))
+        sorter = self.chosen()
         scores = torch.tensor(self.scores, dtype=torch.float64, requires_grad=True)
         relevant = torch.tensor(self.relevance) > 0
         order = torch.tensor(riffled(len(self.scores), self.shuffles))

@@ -5,7 +5,8 @@ import torch
 
 import rankbook as rb
 from rankbook.live import LearnedSorters
-from rankbook.live.learned_sorters import SHIPPED, riffled
+from rankbook.live.chosen_sorter import SHIPPED
+from rankbook.live.learned_sorters import riffled
 from rankbook.live.modules import join
 from rankbook.live.packed import pack, unpack
 
