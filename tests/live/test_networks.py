@@ -158,11 +158,18 @@ def test_each_sorter_is_shown(open_page):
 def test_a_mapping_of_own_sorters_keeps_its_order(open_page):
     from live.test_figures import check
 
-    figure = LearnedSorters({"z": rb.KnotSorter(knots=9), "a": rb.KernelSorter()}, scores=[0.2, 0.7, 0.4], relevance=[1, 0, 1])
+    figure = LearnedSorters({"z": rb.KnotSorter(knots=9), "a": rb.BiGRUSorter(hidden=4)}, scores=[0.2, 0.7, 0.4], relevance=[1, 0, 1])
     page = open_page(figure)
     assert page.locator(".rb-choice").all_text_contents() == ["z", "a"]
     page.get_by_role("button", name="Shuffle the input").click()
     assert check(page, figure)["order"] == [1, 0, 2]
+
+
+def test_no_control_that_could_do_nothing(open_page):
+    """Counts do not see the order of the input, and one sorter is no choice."""
+    page = open_page(LearnedSorters(["kernel"]))
+    assert page.get_by_role("button", name="Shuffle the input").count() == page.locator(".rb-choice").count() == 0
+    assert page.locator(".rb-tile").count() == 3
 
 
 def test_the_state_of_the_page_is_small():

@@ -10,6 +10,7 @@ import { positives } from "../shared/metrics.js";
 import { learnedRanks, unpack } from "../shared/networks.js";
 import { ITEM_LEGEND, felt, hardest, pushRows, rowAt } from "../shared/pushes.js";
 
+const ORDERED = ["BiGRUSorter"]; // they read the list item by item, so that its order matters
 const GAP = 24;           // between the two columns
 const LEFT = 46, RIGHT = 62; // beside the ranks: letters, and numbers
 
@@ -44,14 +45,15 @@ function drawRanks(chart, width, { exact, ranks, unshuffled }) {
 function build({ root, get, set }) {
   const networks = Object.fromEntries(get("networks").map((packed) => [packed.name, unpack(packed)]));
   const names = Object.fromEntries(Object.keys(networks).map((name) => [name, name]));
-  const choose = choices(root, { label: "sorter", names, change: (sorter) => set({ sorter }) });
-  const feed = html(root, "div", { class: "rb-feed" });
-  button(feed, "Shuffle the input", () => set({ shuffles: get("shuffles") + 1 }));
-  const said = html(feed, "span", { class: "rb-hint" });
+  const choose = Object.keys(names).length > 1 ? choices(root, { label: "sorter", names, change: (sorter) => set({ sorter }) }) : () => {};
+  const ordered = get("networks").some(({ architecture }) => ORDERED.includes(architecture)); // else there is nothing to see
+  const feed = ordered && html(root, "div", { class: "rb-feed" });
+  if (ordered) button(feed, "Shuffle the input", () => set({ shuffles: get("shuffles") + 1 }));
+  const said = ordered && html(feed, "span", { class: "rb-hint" });
   const pair = html(root, "div", { class: "rb-pair rb-below" });
   const plot = panel(pair), chart = panel(pair), handles = itemHandles(plot.box, { get, set });
   const [errorTile, meanTile, againstTile, orderTile] =
-    tiles(root, ["Mean rank error", "Mean rank of relevant", "Pushed against label", "Moved by the shuffle"]);
+    tiles(root, ["Mean rank error", "Mean rank of relevant", "Pushed against label", ...(ordered ? ["Moved by the shuffle"] : [])]);
 
   return function draw(total, { scores, relevance: labels, sorter, shuffles }) {
     const n = scores.length, relevance = labels.slice(0, n), relevant = positives(relevance), order = riffled(n, shuffles);
@@ -78,7 +80,6 @@ function build({ root, get, set }) {
     pushRows(plot, { width: left, scores, relevance, push, items: handles(n) });
     drawRanks(chart, wide ? total - GAP - left : total, { exact, ranks, unshuffled });
     choose(sorter);
-    said.textContent = `The network reads ${order.map(letter).join(" ")}`;
 
     const error = (i) => Math.abs(ranks[i] - exact[i]), worst = ranks.reduce((at, _, i) => (error(i) > error(at) ? i : at), 0);
     errorTile.show(fixed(values.rank_error, 3), `most for ${letter(worst)}: ${fixed(error(worst), 3)}`);
@@ -86,11 +87,12 @@ function build({ root, get, set }) {
     else meanTile.show(null, "needs a relevant item");
     againstTile.show(`${values.against} of ${n}`, `hardest push ${compact(hardest(push))}`);
     const moved = values.order_effect >= 1e-9, effect = moved ? compact(values.order_effect) : "0"; // below: rounding
-    orderTile.show(effect, moved ? "places from the small rings" : order.every((i, place) => i === place) ? "press Shuffle" : "nothing moved");
+    if (ordered) said.textContent = `The network reads ${order.map(letter).join(" ")}`;
+    if (ordered) orderTile.show(effect, moved ? "places from the small rings" : order.every((i, place) => i === place) ? "press Shuffle" : "nothing moved");
     return {
       values,
-      summary: `${sorter}: mean rank error ${fixed(values.rank_error, 3)}, ${values.against} items pushed against their label, ` +
-        `moved ${effect} by the shuffle`,
+      summary: `${sorter}: mean rank error ${fixed(values.rank_error, 3)}, ${values.against} items pushed against their label` +
+        (ordered ? `, moved ${effect} by the shuffle` : ""),
     };
   };
 }
