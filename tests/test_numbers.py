@@ -19,7 +19,14 @@ from pages_of_book import ROOT, documents, notebooks
 from rankbook import live
 
 # The chapters that are held: no number in words without a value, and every seal holds.
-HELD = ["book/ranks_and_metrics", "book/no_gradient", "book/smooth_ranks", "book/upper_bounds", "book/learned_sorters", "book/sorting_operators"]
+HELD = [
+    "book/ranks_and_metrics",
+    "book/no_gradient",
+    "book/smooth_ranks",
+    "book/upper_bounds",
+    "book/learned_sorters",
+    "book/sorting_operators",
+]
 # The others, and how many of their numbers are no value yet. A chapter leaves this list for the one above.
 OPEN = {
     "book/any_metric": 9,
