@@ -9,6 +9,7 @@ In JupyterLab, Colab and VS Code the traits follow both ways: what the reader dr
 the figure. Each trait has bounds and refuses what lies outside.
 """
 
+from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
 from rankbook.live.hierarchy_strip import HierarchyStrip
@@ -27,6 +28,7 @@ from rankbook.live.tie_orders import TieOrders
 from rankbook.live.upper_bound import UpperBound
 
 __all__ = [
+    "EqualAP",
     "FeltNeighbors",
     "HierarchyStrip",
     "LearnedSorters",

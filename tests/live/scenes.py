@@ -5,6 +5,7 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 
 import rankbook as rb
 from rankbook.live import (
+    EqualAP,
     FeltNeighbors,
     HierarchyStrip,
     LearnedSorters,
@@ -24,6 +25,14 @@ from rankbook.live import (
 TIED = [0.5, 0.5, 0.2]
 
 SCENES = {
+    EqualAP: [
+        {},
+        {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
+        {"levels": [1, 0] * 4},
+        {"levels": [0] * 8},
+        {"levels": [2, 2, 2, 1, 1, 1, 0, 0], "alpha": 0.25},
+        {"scores": [0.5], "levels": [2]},
+    ],
     FeltNeighbors: [{}, {"x": 0.22}, {"scores": [0.5] * 3 + [0.1] * 6, "x": 0.5, "error": 1.0}, {"x": 1.0, "error": 0.05}],
     HierarchyStrip: [
         {},
