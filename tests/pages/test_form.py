@@ -10,7 +10,6 @@ from pages_of_book import ROOT, notebooks
 
 LEAD_SCREENS = 1.5  # the lead figure is whole within
 CELLS, LINES, WORDS, SCREENS, MARKS = 10, 15, 1600, 13, 10
-FORMED = [document for document in notebooks() if "{.rb-claim}" in (ROOT / f"{document}.ipynb").read_text(encoding="utf-8")]
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
 
 MEASURE = r"""() => {
@@ -58,7 +57,7 @@ def checks(document) -> int:
     return sum(isinstance(node, ast.Assert) for source in sources for node in ast.walk(ast.parse(source)))
 
 
-@pytest.mark.parametrize("document", FORMED)
+@pytest.mark.parametrize("document", notebooks())
 def test_a_chapter_has_the_form(open_page, document):
     page, watch = open_page(document, **DESKTOP)
     settle(page)
@@ -79,7 +78,7 @@ def test_a_chapter_has_the_form(open_page, document):
     assert watch.errors == []
 
 
-@pytest.mark.parametrize("document", FORMED)
+@pytest.mark.parametrize("document", notebooks())
 def test_every_question_locks_accepts_and_explains(open_page, document):
     page, watch = open_page(document, **DESKTOP)
     settle(page)
@@ -114,7 +113,7 @@ def test_every_question_locks_accepts_and_explains(open_page, document):
     assert watch.errors == []
 
 
-@pytest.mark.parametrize("document", FORMED)
+@pytest.mark.parametrize("document", notebooks())
 def test_questions_are_folds_without_javascript(open_page, document):
     page, _ = open_page(document, java_script_enabled=False)
     folds = page.locator(".rb-live[data-module=predict] details")
