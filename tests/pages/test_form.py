@@ -20,7 +20,7 @@ MEASURE = r"""() => {
   const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
-    if (parent.checkVisibility() && !parent.closest(skip)) words += (walker.currentNode.textContent.match(/[\w’'.-]*\w+/g) ?? []).length;
+    if (parent.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !parent.closest(skip)) words += (walker.currentNode.textContent.match(/[\w’'.-]*\w+/g) ?? []).length;
   }
   const lead = article.querySelector(".rb-live:not([data-module=predict])");
   return {
