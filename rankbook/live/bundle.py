@@ -16,16 +16,17 @@ from pathlib import Path
 from rankbook.files import sha256, write_whole
 from rankbook.live.modules import CSS, LOADED, join, module, modules
 
+_CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 # Where no string goes over the end of a line (a test sees to it), what a line begins with is layout.
 _LAYOUT = re.compile(r"^\s*(?://.*\n\s*)*", re.MULTILINE)
 
 
 def scripts() -> dict[str, str]:
-    """File name -> text, without the comment lines and the indentation of the sources."""
+    """File name -> text, without the comments and the indentation of the sources."""
     own = {name: _definition(name) for kind in LOADED for name in modules(kind)}
     versions = {name: sha256(text.encode())[-8:] for name, text in own.items()}
     core = modules("core")
-    start = f"page.start({{ {', '.join(core)} }}, {json.dumps(versions)}, {json.dumps(CSS)});"
+    start = f"page.start({{ {', '.join(core)} }}, {json.dumps(versions)}, {json.dumps(_CSS_COMMENT.sub('', CSS))});"
     return {"core.js": _squeeze(f'(() => {{\n"use strict";\n{join(core)}\n{start}\n}})();\n')} | {f"{name}.js": own[name] for name in own}
 
 
