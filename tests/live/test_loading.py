@@ -42,7 +42,7 @@ def test_all_figures_are_there_when_the_page_is_printed(load_page):
     page, problems = load_page(FAR + html_of(LearnedSorters(["kernel"])) + FAR + html_of(TauGradient()), init=HOLD)
     page.wait_for_function("'atRest' in window")
     page.evaluate("atRest()")
-    needed = {"core", "learned_sorters", "networks", "items", "metrics", "pushes", "tau_gradient"}
+    needed = {"core", "learned_sorters", "networks", "items", "metrics", "ties", "pushes", "tau_gradient"}
     page.wait_for_function(f"{SCRIPTS}.length === {len(needed)}")
     assert {name.removesuffix(".js") for name in page.evaluate(SCRIPTS)} == needed
     page.wait_for_timeout(300)  # the last script runs

@@ -12,7 +12,11 @@ export function sigmoid(x) {
 export const sigmoidSlope = (x) => sigmoid(x) * sigmoid(-x);
 
 // The rank of an item is the number of items whose score is at least its own: descending, from 1, ties earn the worst rank.
-export const exactRanks = (scores) => scores.map((s) => scores.filter((other) => other >= s).length);
+// By sorting, since a reader's own list may have ten thousand items: of equal scores the last place stays.
+export function exactRanks(scores) {
+  const places = new Map([...scores].sort((a, b) => b - a).map((s, p) => [s, p + 1]));
+  return scores.map((s) => places.get(s));
+}
 
 // r_i = 1 + sum over j != i of sigma((s_j - s_i) / tau)
 export const sigmoidRanks = (scores, tau) =>

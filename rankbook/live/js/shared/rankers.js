@@ -1,4 +1,5 @@
 // Seven rankers in closed form: (scores, knob) -> { ranks, jacobian }, row i of the Jacobian holds d r_i / d s_k for all k.
+// It is computed when it is asked for: a loss needs the ranks alone.
 // tests/live/test_rankers.py holds them to rankbook and torch autograd in float64, to 1e-12.
 import { exactRanks, sigmoid, sigmoidSlope } from "../core/math.js";
 
@@ -6,19 +7,19 @@ const zeros = (n) => Array.from({ length: n }, () => new Array(n).fill(0));
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 function exact(scores) {
-  return { ranks: exactRanks(scores), jacobian: zeros(scores.length) };
+  return { ranks: exactRanks(scores), get jacobian() { return zeros(scores.length); } };
 }
 
 // r_i = 1 + sum over j != i of F((s_j - s_i) / knob): one formula, three distribution functions.
 // `slope(i, j)` overrides F' where it jumps.
 function kernelSum(scores, knob, cdf, slope) {
   const ranks = scores.map((s, i) => 1 + sum(scores.map((other, j) => (j === i ? 0 : cdf((other - s) / knob)))));
-  const jacobian = scores.map((s, i) => {
+  const jacobian = () => scores.map((s, i) => {
     const row = scores.map((other, j) => (j === i ? 0 : slope((other - s) / knob, i, j) / knob));
     row[i] = -sum(row);
     return row;
   });
-  return { ranks, jacobian };
+  return { ranks, get jacobian() { return jacobian(); } };
 }
 
 const laplaceCdf = (x) => (x <= 0 ? Math.exp(x) / 2 : 1 - Math.exp(-x) / 2);
@@ -41,14 +42,16 @@ function box(scores, width) {
   return kernelSum(scores, width, boxCdf, (_, i, j) => (near(i, j) ? 0.5 : 0));
 }
 
-// Back from the sorted items to the items.
+// Back from the sorted items to the items; `sortedJacobian()` makes that of the sorted ones.
 function toItems(order, sortedRanks, sortedJacobian) {
-  const ranks = [], jacobian = zeros(order.length);
-  order.forEach((i, p) => {
-    ranks[i] = sortedRanks[p];
-    order.forEach((k, q) => { jacobian[i][k] = sortedJacobian[p][q]; });
-  });
-  return { ranks, jacobian };
+  const ranks = [];
+  order.forEach((i, p) => { ranks[i] = sortedRanks[p]; });
+  const jacobian = () => {
+    const rows = zeros(order.length);
+    sortedJacobian().forEach((row, p) => row.forEach((value, q) => { rows[order[p]][order[q]] = value; }));
+    return rows;
+  };
+  return { ranks, get jacobian() { return jacobian(); } };
 }
 
 // A relaxed permutation matrix, softmax by rows (places); the rank of an item is the mean place of its column.
@@ -64,13 +67,15 @@ function relaxed(order, logit, slope) {
   });
   const mass = all.map((j) => sum(all.map((p) => matrix[p][j])));
   const ranks = all.map((j) => sum(all.map((p) => (p + 1) * matrix[p][j])) / mass[j]);
-  const jacobian = zeros(n);
-  for (const p of all) for (const a of all) {
-    const slopes = all.map((j) => slope(p, j, a));
-    const mean = sum(all.map((j) => matrix[p][j] * slopes[j]));
-    for (const j of all) jacobian[j][a] += ((p + 1 - ranks[j]) * matrix[p][j] * (slopes[j] - mean)) / mass[j];
-  }
-  return toItems(order, ranks, jacobian);
+  return toItems(order, ranks, () => {
+    const jacobian = zeros(n);
+    for (const p of all) for (const a of all) {
+      const slopes = all.map((j) => slope(p, j, a));
+      const mean = sum(all.map((j) => matrix[p][j] * slopes[j]));
+      for (const j of all) jacobian[j][a] += ((p + 1 - ranks[j]) * matrix[p][j] * (slopes[j] - mean)) / mass[j];
+    }
+    return jacobian;
+  });
 }
 
 function softsort(scores, tau) {
@@ -101,18 +106,20 @@ function projection(scores, tau) {
     totals.push(total);
     sizes.push(size);
   });
-  const ranks = [], jacobian = zeros(n);
+  const ranks = [], blocks = [];
   let first = 0;
   sizes.forEach((size) => {
     const block = Array.from({ length: size }, (_, k) => first + k);
     const middle = sum(block.map((p) => p + 1 - (place[p] - place[first]))) / size;
-    for (const p of block) {
-      ranks[p] = middle + (place[p] - place[first]);
-      if (size > 1) for (const q of block) jacobian[p][q] = (1 / size - Number(p === q)) / strength;
-    }
+    for (const p of block) ranks[p] = middle + (place[p] - place[first]);
+    blocks.push(block);
     first += size;
   });
-  return toItems(order, ranks, jacobian);
+  return toItems(order, ranks, () => {
+    const jacobian = zeros(n);
+    for (const block of blocks) if (block.length > 1) for (const p of block) for (const q of block) jacobian[p][q] = (1 / block.length - Number(p === q)) / strength;
+    return jacobian;
+  });
 }
 
 export const RANKERS = {
