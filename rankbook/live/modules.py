@@ -7,7 +7,7 @@ file becomes a function that returns its exports, and files that it imports come
     export default figure({ ... });             const strip = (() => { const { sigmoid } = math; ...; return figure({ ... }); })();
 
 ``core`` is what every figure needs, ``figures`` has one file a figure, ``shared`` what some figures need, ``questions`` what asks
-the reader. No two files have the same name.
+the reader, ``pages`` what makes a page of its own. No two files have the same name, and none exports its own name.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
 #: The folders whose files become scripts of their own, beside ``core.js``.
-LOADED = ("shared", "figures", "questions")
+LOADED = ("shared", "figures", "questions", "pages")
 CSS = (FOLDER / "core" / "live.css").read_text(encoding="utf-8")
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\.\.?/(?:\w+/)?(\w+)\.js";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const) (\w+))", re.MULTILINE)
 _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 _LEFTOVER = re.compile(r"^\s*(?:import|export)\b.*", re.MULTILINE)
 

@@ -28,7 +28,7 @@ function pageModel(state) {
 // is all that a page from file:// may load, and the version in its address keeps a browser from mixing two builds.
 function loader(modules, versions) {
   const here = document.currentScript.src, asked = {}, defined = {};
-  window.rankbook = { define(name, needs, make) { defined[name] = { needs, make }; } };
+  window.rankbook = { load, define(name, needs, make) { defined[name] = { needs, make }; } };
 
   const run = (name) => new Promise((resolve, reject) => {
     if (!Object.hasOwn(versions, name)) throw new Error(`there is no such module; have ${Object.keys(versions).join(", ")}`);
