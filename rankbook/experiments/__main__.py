@@ -3,6 +3,7 @@
     python -m rankbook.experiments                                   # the list; nothing runs
     python -m rankbook.experiments smooth_ap --jobs 2                # what its table lacks, into data/results of the clone
     python -m rankbook.experiments smooth_ap --folder my/results
+    python -m rankbook.experiments evidence                          # what all of them say, pair by pair; seconds
 
 A run can be interrupted at any time; the same command goes on. Learned sorters and benchmarks have commands of their own:
 ``python -m rankbook.experiments.sorters``, ``python -m rankbook.experiments.benchmarks``.
@@ -14,6 +15,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rankbook.experiments import evidence
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=known, help="the study to run; none: list them")
+    parser.add_argument("name", nargs="?", choices=[*known, evidence.NAME], help="the study to run; none: list them")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the table is or shall be (default: data/results of the clone)")
     options = parser.parse_args(arguments)
@@ -33,11 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for study in known.values():
             print(f"{study.name}: {study.question}\n    {cost(study, options.folder)}")
         return
-    study = known[options.name]
     try:
         folder = data_folder("results", options.folder)
     except ValueError as error:
         parser.error(str(error))
+    if options.name == evidence.NAME:
+        print(evidence.write(folder))
+        return
+    study = known[options.name]
     print(f"{study.name}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
     study.complete(folder, jobs=options.jobs)
     report(study, folder)

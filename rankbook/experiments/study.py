@@ -80,6 +80,8 @@ class Study:
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
         beside: a study with the same task, grid, steps and seeds, whose test lines stand beside ours.
+        data: the data set, as readers know it.
+        chapter: the document of the book that tells of the study; see `rankbook.experiments.evidence`.
 
     Raises:
         ValueError: whatever would make the comparison unfair or ambiguous, said in full.
@@ -97,6 +99,8 @@ class Study:
     test_seeds: tuple[int, ...]
     budgets: tuple[float, ...] = ()
     beside: Study | None = None
+    data: str = "emoji"
+    chapter: str = ""
 
     def __post_init__(self) -> None:
         others = {} if self.beside is None else self.beside.contenders

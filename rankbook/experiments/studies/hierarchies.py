@@ -20,4 +20,5 @@ STUDY = Study(
     reference="Smooth-AP",
     tuning_seeds=(100,),
     test_seeds=tuple(range(5)),
+    chapter="hierarchies",
 )

@@ -32,4 +32,5 @@ STUDY = Study(
     tuning_seeds=(100, 101),
     test_seeds=tuple(range(10)),
     budgets=(0.5, 2),
+    chapter="smooth_ranks",
 )

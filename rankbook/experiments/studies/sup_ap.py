@@ -11,4 +11,5 @@ STUDY = replace(
     question="Does an upper bound train better than Smooth-AP?",
     contenders={"SupAP": contenders.SUP_AP},
     beside=smooth_ap.STUDY,
+    chapter="upper_bounds",
 )
