@@ -19,6 +19,7 @@ class Table:
         columns: one head for each column.
         rows: one text for each column; round where the rows are made, so that page and terminal say the same.
         best: the (row, column) positions to set in bold. Mark a best value only where its interval allows it.
+        stack: for cells of words: they wrap, and on a phone each row becomes a card whose lines name their column.
 
     >>> print(Table(["rank of F", "AP"], [["6", "0.7222"], ["5", "0.7556"]]))
     rank of F      AP
@@ -29,6 +30,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     best: Collection[tuple[int, int]] = field(default=())
+    stack: bool = False
 
     def __post_init__(self) -> None:
         for i, row in enumerate(self.rows):
@@ -57,9 +59,11 @@ class Table:
 
         def cell(i: int, j: int, text: str) -> str:
             shown = html.escape(text.translate(_NUMBER) if right[j] else text)
-            return f"<td{side[j]}>{f'<strong>{shown}</strong>' if (i, j) in self.best else shown}</td>"
+            told = f' data-head="{html.escape(self.columns[j])}"' if self.stack else ""
+            return f"<td{side[j]}{told}>{f'<strong>{shown}</strong>' if (i, j) in self.best else shown}</td>"
 
         head = "".join(f'<th scope="col"{side[j]}>{html.escape(name)}</th>' for j, name in enumerate(self.columns))
         body = "".join("<tr>" + "".join(cell(i, j, text) for j, text in enumerate(row)) + "</tr>" for i, row in enumerate(self.rows))
-        table = f'<table class="dataframe rb-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        kind = "dataframe rb-table" + " rb-stack" * self.stack
+        table = f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         return {"text/plain": str(self), "text/html": table}

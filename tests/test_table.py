@@ -33,3 +33,10 @@ def test_a_frame_becomes_a_table():
 def test_a_row_that_does_not_fit_is_named(row):
     with pytest.raises(ValueError, match=r"rows\[1\] must hold 2 texts"):
         Table(["x", "y"], [["a", "b"], row])
+
+
+def test_a_stacked_table_names_the_column_in_every_cell():
+    html = Table(["loss", "how to set <it>"], [["a", "by hand"]], stack=True)._repr_mimebundle_()["text/html"]
+    assert html.count("rb-stack") == 1
+    assert '<td data-head="loss">a</td><td data-head="how to set &lt;it&gt;">by hand</td>' in html
+    assert "data-head" not in Table(["loss"], [["a"]])._repr_mimebundle_()["text/html"]
