@@ -10,9 +10,23 @@ HTML = ROOT / "_build" / "html"
 
 def documents() -> list[str]:
     """The documents of the table of contents, e.g. book/intro."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    return [_contents()["root"], *_files(numbered=False)]
 
 
 def notebooks() -> list[str]:
+    """The documents that are run."""
     return [document for document in documents() if (ROOT / f"{document}.ipynb").exists()]
+
+
+def chapters() -> list[str]:
+    """The documents of the numbered parts, which have the form of a chapter; a page of reference may be a notebook too."""
+    return _files(numbered=True)
+
+
+def _contents() -> dict:
+    return yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def _files(*, numbered: bool) -> list[str]:
+    parts = [part for part in _contents()["parts"] if part.get("numbered") or not numbered]
+    return [chapter["file"] for part in parts for chapter in part["chapters"]]

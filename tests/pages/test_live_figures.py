@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages_of_book import HTML, documents, notebooks
+from pages_of_book import HTML, chapters, documents, notebooks
 from rankbook import live
 from rankbook.live import modules
 
@@ -43,7 +43,7 @@ def steps(start, end, count=8):
     return [tuple(a + (b - a) * k / count for a, b in zip(start, end, strict=True)) for k in range(1, count + 1)]
 
 
-@pytest.mark.parametrize("document", notebooks())
+@pytest.mark.parametrize("document", chapters())
 def test_mouse_and_keyboard_change_the_numbers(open_page, document):
     page, watch = open_page(document)
     moving = figures(page)
@@ -68,7 +68,7 @@ def test_mouse_and_keyboard_change_the_numbers(open_page, document):
     assert watch.errors == []
 
 
-@pytest.mark.parametrize("document", notebooks())
+@pytest.mark.parametrize("document", chapters())
 def test_touch_on_a_phone_changes_the_numbers(open_page, document):
     page, watch = open_page(document, **PHONE)
     touch = page.context.new_cdp_session(page)
