@@ -26,6 +26,7 @@ from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
 from rankbook.live.tie_orders import TieOrders
 from rankbook.live.upper_bound import UpperBound
+from rankbook.live.which_loss import WhichLoss
 
 __all__ = [
     "EqualAP",
@@ -45,4 +46,5 @@ __all__ = [
     "TauGradient",
     "TieOrders",
     "UpperBound",
+    "WhichLoss",
 ]

@@ -21,7 +21,8 @@ MEASURE = r"""() => {
   const walker = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
-    if (parent.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !parent.closest(skip)) words += (walker.currentNode.textContent.match(/[\w’'.-]*\w+/g) ?? []).length;
+    const seen = parent.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && !parent.closest(skip);
+    if (seen) words += (walker.currentNode.textContent.match(/[\w’'.-]*\w+/g) ?? []).length;
   }
   const lead = article.querySelector(".rb-live:not([data-module=predict])");
   return {

@@ -1,0 +1,102 @@
+"""From answers to a loss: the rules evaluated in Python, as ``js/shared/advice.js`` does in a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from rankbook.advice.questions import QUESTIONS
+from rankbook.advice.rules import NOTES, RULES, Rule
+
+Book = dict[str, Any]
+
+
+def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
+    """Everything that a page needs to answer: the rules with the lines of the tables that they name, as JSON.
+
+    Args:
+        evidence: the table ``evidence``: loss, rival, metric, mean, low, high, seeds, data.
+        costs: the table ``gpu``: what, size, milliseconds, megabytes, device.
+
+    Raises:
+        KeyError: a rule names a line that the table lacks.
+    """
+    names = sorted({name for rule in RULES for name in rule["evidence"]})
+    batches = costs[costs["size"].str.startswith("B=")]
+    sizes = batches["size"].str.extract(r"B=(\d+)")[0].astype(int)
+    return {
+        "questions": [{**question, "when": question.get("when", {})} for question in QUESTIONS],
+        "rules": [{**rule, "evidence": [names.index(one) for one in rule["evidence"]]} for rule in RULES],
+        "notes": NOTES,
+        "evidence": [find(evidence, *name) for name in names],
+        "costs": {
+            loss: [[size, *map(float, line)] for size, line in zip(sizes[part.index].tolist(), part.to_numpy().tolist(), strict=True)]
+            for loss, part in batches.groupby("what", sort=True)[["milliseconds", "megabytes"]]
+        },
+        "device": str(batches["device"].iloc[0]),
+    }
+
+
+def find(evidence: pd.DataFrame, loss: str, rival: str, metric: str) -> dict[str, Any]:
+    """Loss minus rival, whichever way around the table has it; of two studies the one with more seeds, then the first."""
+    for sign, (one, other) in ((1, (loss, rival)), (-1, (rival, loss))):
+        found = evidence[(evidence["loss"] == one) & (evidence["rival"] == other) & (evidence["metric"] == metric)]
+        if len(found):
+            line = found.sort_values("seeds", ascending=False, kind="stable").iloc[0]
+            low, high = sorted(sign * float(line[end]) for end in ("low", "high"))
+            return {
+                "loss": loss,
+                "rival": rival,
+                "metric": metric,
+                "mean": sign * float(line["mean"]),
+                "low": low,
+                "high": high,
+                "seeds": int(line["seeds"]),
+                "data": str(line["data"]),
+                "verdict": "ahead" if low > 0 else "behind" if high < 0 else "no evidence of a difference",
+            }
+    raise KeyError(f"no evidence for {loss} against {rival} by {metric}; run `python -m rankbook.experiments evidence`")
+
+
+def facts(inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The answers, and what follows from them: the batch, and what one query ranks in it."""
+    classes, per_class = int(inputs["classes"]), int(inputs["per_class"])
+    batch = classes * per_class
+    over = "yes" if batch > int(inputs["fits"]) else "no"
+    return {**inputs, "batch": batch, "others": batch - 1, "positives": per_class - 1, "over": over}
+
+
+def holds(rule: Rule, known: Mapping[str, Any]) -> bool:
+    """A list names the answers that may be; "from" and "below" bound a number."""
+
+    def one(name: str, wanted: Any) -> bool:
+        if isinstance(wanted, dict):
+            return wanted.get("from", -math.inf) <= known[name] < wanted.get("below", math.inf)
+        return known[name] in wanted
+
+    return all(one(*condition) for condition in rule["when"].items())
+
+
+def advise(book: Book, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The loss for these answers, why, the stored evidence, and what it costs.
+
+    Args:
+        book: of `pack`.
+        inputs: an answer to every question of `QUESTIONS`; those that are not asked do not matter.
+
+    Returns: ``loss``, ``code``, ``why``, ``instead``, ``notes`` (a line each), ``evidence`` (positions in the book's), and ``cost``:
+        batch, milliseconds and megabytes at the nearest size that was measured; empty if none was.
+    """
+    known = facts(inputs)
+    rule = next(rule for rule in book["rules"] if holds(rule, known))
+    text = {name: f"{value:,}" if isinstance(value, int) else value for name, value in known.items()}
+    measured = book["costs"].get(rule["loss"], []) if known["train"] == "embeddings" else []
+    return {
+        **{name: rule[name].format(**text) if name == "why" else rule[name] for name in ("loss", "code", "why", "instead")},
+        "notes": "\n".join(note["text"].format(**text) for note in book["notes"] if holds(note, known)),
+        "evidence": rule["evidence"],
+        "cost": min(measured, key=lambda line: abs(math.log2(line[0] / known["batch"])), default=[]),
+    }

@@ -1,0 +1,77 @@
+"""One line a loss: what it optimizes, its knobs and how to set them, what it holds in memory."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+
+class Facts(NamedTuple):
+    """What the documentation of a loss says, in a line each; ``study`` is its name in the table of evidence, "" if it was not measured."""
+
+    optimizes: str
+    knobs: str
+    holds: str
+    study: str = ""
+
+
+_BLOCKS, _ALL = "blocks of rows", "all scores"
+_SUP = "tau to the spread of the scores, rho = 1/tau, delta = 5 tau"
+_LIST = "n × n a list"
+
+LOSSES: dict[str, Facts] = {
+    "SmoothAPLoss": Facts("AP, no bound", "tau 0.1 on unit vectors; the default 0.01 is the paper's", _BLOCKS, "Smooth-AP"),
+    "SupAPLoss": Facts("AP, bound on 1 − AP", _SUP, _BLOCKS, "SupAP"),
+    "ROADMAPLoss": Facts("AP (SupAP) and one scale for all batches", "calibration_weight; margins between the two kinds of pairs", _ALL),
+    "FastAPLoss": Facts("binned AP on distances", "bins: more are closer to AP, and reach less far", _BLOCKS),
+    "SoftBinAPLoss": Facts("binned AP on similarities", "bins: as FastAPLoss", _BLOCKS),
+    "BlackBoxAPLoss": Facts("AP of exact ranks, an interpolated gradient", "strength: how far it looks; margin above 0", _BLOCKS),
+    "RecallAtKLoss": Facts("recall@k, no bound", "k: yours; tau_rank in places, tau_score in similarity", _BLOCKS),
+    "SupRecallLoss": Facts("recall@k on SupRank's bound of the ranks", "as RecallAtKLoss and SupAPLoss", _BLOCKS),
+    "SmoothNDCGLoss": Facts("NDCG, graded or not, no bound", "tau as SmoothAPLoss", _BLOCKS, "smooth NDCG"),
+    "SupNDCGLoss": Facts("NDCG, bound on 1 − NDCG", _SUP, _BLOCKS),
+    "SupHAPLoss": Facts("H-AP on a label tree, bound on 1 − H-AP", _SUP, _BLOCKS, "SupH-AP"),
+    "SupConLoss": Facts("softmax of pairs, no ranks", "temperature 0.1 on unit vectors", _BLOCKS, "contrastive"),
+    "CalibrationLoss": Facts("thresholds on pairs, no ranks", "pos_margin above neg_margin, both similarities", _ALL),
+    "ClusterLoss": Facts(
+        "softmax over learned class vectors, no ranks", "temperature; give its parameters to the optimizer", "a vector a class"
+    ),
+    "SpearmanLoss": Facts("Spearman of scores", "ranker: a tenth of the spread of the scores", _LIST),
+    "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", _LIST),
+    "HardNegativeRankLoss": Facts("the worst rank of a pair against its hardest rival", "ranker; margin near 1/B", _LIST),
+    "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
+    "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
+    "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),
+}
+
+
+def rows(book: dict[str, Any], evidence: pd.DataFrame, *, batch: int = 4096) -> list[list[str]]:
+    """A row a loss: its facts, time and memory at ``batch`` where they were measured (else what it holds), and what it lost to on our data.
+
+    Args:
+        book: of `pack`, for the costs.
+        evidence: the table ``evidence``.
+        batch: a size of the table of costs.
+    """
+    found = []
+    for name, facts in LOSSES.items():
+        cost = next(
+            (f"{ms:.1f} ms, {mb:.0f} MB" for size, ms, mb in book["costs"].get(name, []) if size == batch),
+            f"not timed; holds {facts.holds}",
+        )
+        found.append([name, facts.optimizes, facts.knobs, cost, behind(evidence, facts.study)])
+    return found
+
+
+def behind(evidence: pd.DataFrame, loss: str) -> str:
+    """By which metrics a loss lost by more than its interval, each with the rival that won by most."""
+    if not loss:
+        return "not measured"
+    turned = evidence.rename(columns={"loss": "rival", "rival": "loss"})
+    turned[["mean", "high"]] = -evidence[["mean", "low"]].to_numpy()
+    both = pd.concat([evidence, turned], ignore_index=True)
+    lost = both[(both["loss"] == loss) & (both["high"] < 0)]
+    worst = lost.loc[lost.groupby("metric", sort=False)["mean"].idxmin()]
+    found = worst.groupby("rival", sort=False)["metric"].agg(", ".join)
+    return "; ".join(f"{rival} by {metrics}" for rival, metrics in found.items()) or "none of those beside it"

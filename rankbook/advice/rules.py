@@ -1,0 +1,176 @@
+"""Which loss for which answers. Exactly one rule holds for any answers (a test tries them all); any number of notes may.
+
+``when``: a question -> the answers that it may have; ``batch`` is classes times images a class, and "from", "below" bound it; ``over`` is
+"yes" where the batch is more than the encoder's memory holds. In a text, {batch}, {others} and {positives} are those of one query.
+``evidence``: (loss, rival, metric) of the table of evidence, "loss" being the one that the sentence is about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rule = dict[str, Any]
+#: The largest batch for which what was measured at 32 classes of 4 images speaks.
+NEAR = 256
+
+_EMBEDDINGS, _SCORES = {"train": ["embeddings"]}, {"train": ["scores"]}
+_SMALL, _LARGE = {"batch": {"below": NEAR + 1}}, {"batch": {"from": NEAR + 1}}
+_TAU = ("Smooth-AP, tau 0.1", "Smooth-AP, tau 0.01")
+_RANKER = "partial(rb.sigmoid_ranks, tau=0.1)"
+
+
+def _pairs_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> Rule:
+    return {
+        "when": {**_EMBEDDINGS, "metric": [metric], **when, **_SMALL},
+        "loss": "MultiSimilarityLoss",
+        "code": "from pytorch_metric_learning.losses import MultiSimilarityLoss\n\nloss_fn = MultiSimilarityLoss(beta=150)",
+        "why": "Not a loss of ranks: on our images, at 32 classes of 4 a batch, this loss of pairs was ahead of every loss of ranks.",
+        "evidence": [("multi-similarity", rival, one) for one in measured for rival in ("Smooth-AP", "SupAP", "contrastive")],
+        "instead": "To train on the metric itself, as the papers on ranks do: rb.SmoothAPLoss(tau=0.1). Run both; this is one data set.",
+    }
+
+
+def _ranks_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> Rule:
+    return {
+        "when": {**_EMBEDDINGS, "metric": [metric], **when, **_LARGE},
+        "loss": "SmoothAPLoss",
+        "code": "loss_fn = rb.SmoothAPLoss(tau=0.1)",
+        "why": "It is 1 - AP of the batch, and {others} items show a query much of its ranking. We did not measure batches as large.",
+        "evidence": [
+            *(("Smooth-AP", rival, one) for one in measured for rival in ("multi-similarity", "contrastive")),
+            *((*_TAU, one) for one in measured),
+        ],
+        "instead": "Run MultiSimilarityLoss of pytorch-metric-learning beside it: on our smaller batches it was ahead.",
+    }
+
+
+def _of_lists(metric: str, loss: str, code: str, why: str) -> Rule:
+    return {
+        "when": {**_SCORES, "metric": [metric]},
+        "loss": loss,
+        "code": f"from functools import partial\n\n{code}",
+        "why": why,
+        "evidence": [],
+        "instead": "Set tau to about a tenth of the spread of a list's scores, and try three times less and more.",
+    }
+
+
+RULES: list[Rule] = [
+    _pairs_first("AP", ("mAP@R",)),
+    _ranks_first("AP", ("mAP@R",)),
+    _pairs_first("hit", ("R@1",)),
+    _ranks_first("hit", ("R@1",)),
+    _pairs_first("H-AP", ("AP",), graded=["no"]),
+    _ranks_first("H-AP", ("AP",), graded=["no"]),
+    {
+        "when": {**_EMBEDDINGS, "metric": ["H-AP"], "graded": ["yes"]},
+        "loss": "SupHAPLoss",
+        "code": "loss_fn = rb.SupHAPLoss(tau=0.03, rho=33, delta=0.15)",
+        "why": "It bounds 1 - H-AP from above, and was ahead of every loss beside it. It costs AP on the class.",
+        "evidence": [("SupH-AP", rival, "H-AP") for rival in ("smooth NDCG", "Smooth-AP", "contrastive")]
+        + [("SupH-AP", "Smooth-AP", "AP")],
+        "instead": "rb.SmoothNDCGLoss(tau=0.1) loses less AP on the class, and wins less H-AP.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["NDCG"], "graded": ["yes"]},
+        "loss": "SupHAPLoss",
+        "code": "loss_fn = rb.SupHAPLoss(tau=0.03, rho=33, delta=0.15)",
+        "why": "Trained on H-AP, it was ahead on NDCG too, even of the loss that is made for NDCG. It costs AP on the class.",
+        "evidence": [("SupH-AP", rival, "NDCG") for rival in ("smooth NDCG", "Smooth-AP", "contrastive")]
+        + [("SupH-AP", "Smooth-AP", "AP")],
+        "instead": "rb.SmoothNDCGLoss(tau=0.1) loses less AP on the class, and wins less NDCG.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["NDCG"], "graded": ["no"]},
+        "loss": "SmoothNDCGLoss",
+        "code": "loss_fn = rb.SmoothNDCGLoss(tau=0.1)",
+        "why": "It is 1 - NDCG of the batch. We measured it on classes by AP and hits, not by NDCG.",
+        "evidence": [("smooth NDCG", rival, metric) for metric in ("AP", "R@1") for rival in ("Smooth-AP", "multi-similarity")],
+        "instead": "Run MultiSimilarityLoss of pytorch-metric-learning beside it: it was ahead on both.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["recall"]},
+        "loss": "RecallAtKLoss",
+        "code": "loss_fn = rb.RecallAtKLoss(k=(1, 2, 4, 8, 16))",
+        "why": "It counts, softly, the relevant items within the top k. Its paper trains it on batches of thousands.",
+        "evidence": [],
+        "instead": "Name the k that you report. Compare with rb.SmoothAPLoss(tau=0.1) before you trust either.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["Spearman"]},
+        "loss": "SpearmanLoss",
+        "code": f"from functools import partial\n\nloss_fn = rb.SpearmanLoss({_RANKER})  # loss_fn(scores, target)",
+        "why": "Spearman compares a score with a target: give the model one output an item, and the loss a batch of them.",
+        "evidence": [],
+        "instead": "Set tau to about a tenth of the spread of the scores in a batch.",
+    },
+    _of_lists(
+        "AP",
+        "as_loss",
+        f"loss_fn = rb.as_loss(rb.average_precision, {_RANKER})",
+        "Any metric of ranks with any ranker is a loss; this one is 1 - AP.",
+    ),
+    _of_lists(
+        "hit",
+        "as_loss",
+        f"loss_fn = rb.as_loss(rb.reciprocal_rank, {_RANKER})",
+        "A hit is a step of the best rank, and has no gradient; the reciprocal rank wants the same item on top, and has one.",
+    ),
+    _of_lists(
+        "recall",
+        "as_loss",
+        f"loss_fn = rb.as_loss(rb.capped_recall, {_RANKER}, k=(10,), tau_rank=1.0)",
+        "recall@k is a step of each rank; a sigmoid of width tau_rank, in places of the list, takes its stead.",
+    ),
+    _of_lists(
+        "NDCG",
+        "as_loss",
+        f"loss_fn = rb.as_loss(rb.ndcg, {_RANKER})",
+        "Any metric of ranks with any ranker is a loss; this one is 1 - NDCG, for grades of any number.",
+    ),
+    _of_lists(
+        "H-AP",
+        "as_loss",
+        f"loss_fn = rb.as_loss(rb.hierarchical_ap, {_RANKER})",
+        "Any metric of ranks with any ranker is a loss; this one is 1 - H-AP, for relevance in grades.",
+    ),
+    _of_lists(
+        "Spearman",
+        "SpearmanLoss",
+        f"loss_fn = rb.SpearmanLoss({_RANKER})",
+        "The squared distance of the two rankings, which is 1 - Spearman up to a factor.",
+    ),
+]
+
+_CLASS_METRICS = ["AP", "hit", "recall"]
+NOTES: list[Rule] = [
+    {
+        "when": {**_EMBEDDINGS, "metric": ["AP", "hit", "recall", "NDCG", "H-AP"]},
+        "text": "In your batch each query ranks {others} items, {positives} of them relevant.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["AP"], "per_class": ["2"]},
+        "text": "With two images a class a query has one relevant item, and AP in the batch is its reciprocal rank.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": _CLASS_METRICS, "graded": ["yes"]},
+        "text": "Give the loss the finest labels alone: SupH-AP on the tree cost AP and R@1 on the class.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["H-AP"], "graded": ["no"]},
+        "text": "Without a tree H-AP is AP.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "metric": ["Spearman"]},
+        "text": "Embeddings with labels have no Spearman; the line above is for a score.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "over": ["yes"]},
+        "text": "{batch} is more than your memory holds: take fewer classes. Adding up gradients of small batches trains the small batch's "
+        "ranking, not the large one's.",
+    },
+    {
+        "when": {**_EMBEDDINGS, "machines": ["many"]},
+        "text": "Each process ranks its own {batch} items, and no others, unless you gather the embeddings with their gradients.",
+    },
+]

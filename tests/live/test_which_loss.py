@@ -1,0 +1,112 @@
+"""The form of "Which loss?": JavaScript and Python give the same advice, and the page shows it by mouse and keyboard, at every width."""
+
+import itertools
+import json
+
+import pytest
+
+from live.conftest import html_of
+from rankbook.advice import QUESTIONS, START, advise, pack
+from rankbook.experiments.tables import stored_table
+from rankbook.live import WhichLoss
+
+BOOK = pack(stored_table("evidence"), stored_table("gpu"))
+NAMES = [question["name"] for question in QUESTIONS]
+
+
+def test_javascript_gives_the_same_advice_for_any_answers(run_math):
+    options = [[value for value, _ in question["options"]] for question in QUESTIONS]
+    answers = [dict(zip(NAMES, values, strict=True)) for values in itertools.product(*options)]
+    assert run_math(f"advice.advise(({json.dumps(BOOK)}), c)", answers) == [advise(BOOK, one) for one in answers]
+
+
+def test_no_rule_stands_in_the_scripts():
+    from rankbook.live.modules import FOLDER
+
+    for path in FOLDER.rglob("*.js"):
+        text = path.read_text("utf-8")
+        assert not [rule["loss"] for rule in BOOK["rules"] if rule["loss"] in text], path
+
+
+def test_answers_are_checked():
+    with pytest.raises(ValueError, match='metric must be "AP", "hit"'):
+        WhichLoss(BOOK, metric="F1")
+
+
+def values(page):
+    return json.loads(page.locator("[data-values]").get_attribute("data-values"))
+
+
+@pytest.fixture
+def form(load_page):
+    """``form(figure, ...)`` -> the page with the form in it, without an error."""
+    seen = []
+
+    def opener(figure, **options):
+        page, problems = load_page(html_of(figure), **options)
+        seen.append(problems)
+        page.wait_for_selector(".rb-live[data-ready='1']")
+        return page
+
+    yield opener
+    assert not any(seen), seen
+
+
+def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(form):
+    figure = WhichLoss(BOOK)
+    page = form(figure)
+    assert values(page) == figure.readout()
+    page.get_by_role("radio", name="a tree (class, group, ...)").check()
+    page.get_by_role("radio", name="R@1 (hit@k)").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
+        page.keyboard.press(key)
+    figure.graded, figure.metric = "yes", "H-AP"
+    assert values(page) == figure.readout()
+    assert page.locator(".rb-number").inner_text() == figure.readout()["loss"] == "SupHAPLoss"
+    assert page.locator(".rb-advice-code code").inner_text() == figure.readout()["code"]
+    lines = page.locator(".rb-advice-evidence li").all_inner_texts()
+    assert len(lines) == len(figure.readout()["evidence"])
+    assert "ahead" in lines[0] and "behind" in lines[-1]
+    page.get_by_role("button", name="Reset").click()
+    assert values(page) == WhichLoss(BOOK).readout()
+
+
+def test_scores_of_lists_are_asked_two_questions(form):
+    page = form(WhichLoss(BOOK, train="scores", metric="NDCG"))
+    assert page.get_by_role("radiogroup").count() == 2
+    assert "Not measured by us" in page.locator(".rb-advice-head").inner_text()
+    page.get_by_role("radio", name="embeddings, with labels").check()
+    assert page.get_by_role("radiogroup").count() == len(QUESTIONS)
+
+
+def test_copy_puts_the_code_on_the_clipboard(form):
+    page = form(WhichLoss(BOOK), init="navigator.clipboard.writeText = async (text) => { window.copied = text; };")
+    page.get_by_role("button", name="Copy").click()
+    page.wait_for_function("window.copied")
+    assert page.evaluate("window.copied") == WhichLoss(BOOK).readout()["code"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_it_fits_and_is_accessible(form, width, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = form(WhichLoss(BOOK, metric="H-AP", graded="yes", classes="1024", machines="many"), width=width, theme=theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.locator(".rb-fig").evaluate(
+        """root => [...root.querySelectorAll('*:not(style)')].filter(e => e.textContent.trim() && !e.children.length)
+            .map(e => parseFloat(getComputedStyle(e).fontSize))"""
+    )
+    assert min(sizes) >= 12
+    assert page.locator(".rb-fig :is(.rb-choice, .rb-button)").evaluate_all("all => all.every(e => e.getBoundingClientRect().height >= 24)")
+    if theme == "dark":
+        return  # a bare page stays white; tests/pages looks at the dark one
+    violations = axe.Axe().run(page, context=".rb-live").response["violations"]
+    assert [one["id"] for one in violations if one["impact"] in ("serious", "critical")] == []
+
+
+def test_without_javascript_the_first_answer_and_its_numbers_are_read():
+    text = WhichLoss(BOOK).describe()
+    first = BOOK["evidence"][WhichLoss(BOOK).readout()["evidence"][0]]
+    assert START["metric"] in text and f"{first['mean']:.4f}" in text and "10 seeds" in text
+    assert text.replace("'", "&#x27;").replace(">", "&gt;") in html_of(WhichLoss(BOOK))
+    assert "Not measured by us" in WhichLoss(BOOK, train="scores").describe()

@@ -1,0 +1,115 @@
+"""The advice is one loss for any answers, runs as printed, and says nothing that the tables do not."""
+
+import itertools
+
+import pytest
+import torch
+
+import rankbook as rb
+from rankbook.advice import LOSSES, QUESTIONS, RULES, START, advise, pack, rows
+from rankbook.advice.answer import facts, find, holds
+from rankbook.advice.losses import behind
+from rankbook.advice.rules import NEAR
+from rankbook.experiments.studies import studies
+from rankbook.experiments.tables import stored_table
+
+EVIDENCE, COSTS = stored_table("evidence"), stored_table("gpu")
+BOOK = pack(EVIDENCE, COSTS)
+ANSWERS = [
+    dict(zip([question["name"] for question in QUESTIONS], values, strict=True))
+    for values in itertools.product(*([value for value, _ in question["options"]] for question in QUESTIONS))
+]
+
+
+def by(loss, rival, metric):
+    return find(EVIDENCE, loss, rival, metric)["verdict"]
+
+
+def test_exactly_one_rule_holds_for_any_answers():
+    counts = {sum(holds(rule, facts(answers)) for rule in RULES) for answers in ANSWERS}
+    assert counts == {1}
+    assert {holds(rule, facts(answers)) for rule in RULES for answers in ANSWERS} == {True, False}
+
+
+def test_every_rule_and_note_is_reached():
+    for part in ("rules", "notes"):
+        assert all(any(holds(one, facts(answers)) for answers in ANSWERS) for one in BOOK[part])
+
+
+def test_questions_that_are_not_asked_change_nothing():
+    for answers in ANSWERS:
+        if answers["train"] == "scores":
+            shown = {question["name"] for question in QUESTIONS if holds({"when": question.get("when", {})}, answers)}
+            assert shown == {"metric", "train"}
+            assert advise(BOOK, answers) == advise(BOOK, {**START, **{name: answers[name] for name in shown}})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: "-".join([*rule["when"]["metric"], *rule["when"]["train"], rule["loss"]]))
+def test_the_code_of_a_rule_runs_and_has_a_gradient(rule):
+    if "pytorch_metric_learning" in rule["code"]:
+        pytest.importorskip("pytorch_metric_learning")
+    names = {"rb": rb}
+    exec(rule["code"], names)
+    assert rule["loss"] in rule["code"]
+    rng = torch.Generator().manual_seed(0)
+    if rule["loss"] in {"as_loss", "SpearmanLoss"}:
+        inputs = torch.randn(3, 20, generator=rng)
+        target = torch.randint(0, 2, (3, 20), generator=rng)
+    else:
+        inputs = torch.nn.functional.normalize(torch.randn(16, 8, generator=rng), dim=1)
+        target = torch.arange(16) // 4
+        target = torch.stack([target, target // 2], 1) if "yes" in rule["when"].get("graded", ()) else target
+    inputs.requires_grad_()
+    names["loss_fn"](inputs, target).backward()
+    assert inputs.grad.abs().max() > 1e-4
+
+
+def test_the_knobs_of_a_rule_are_those_that_the_studies_chose():
+    chosen = {name: study.results().chosen for name, study in studies().items()}
+    code = {rule["loss"]: rule["code"] for rule in RULES if "embeddings" in rule["when"]["train"]}
+    assert f"beta={chosen['smooth_ap']['multi-similarity']['beta']:g})" in code["MultiSimilarityLoss"]
+    for study, loss, name in (("smooth_ap", "Smooth-AP", "SmoothAPLoss"), ("hierarchies", "smooth NDCG", "SmoothNDCGLoss")):
+        assert f"{name}(tau={chosen[study][loss]['tau']:g})" in code[name]
+    sup = studies()["hierarchies"].contenders["SupH-AP"].make(chosen["hierarchies"]["SupH-AP"]["tau"])
+    assert f"tau={sup.tau:g}, rho={sup.rho:.0f}, delta={sup.delta:g})" in code["SupHAPLoss"]
+
+
+def test_what_a_rule_claims_is_what_the_table_says():
+    study, tree = studies()["smooth_ap"], studies()["hierarchies"]
+    assert 2 * study.task.classes * study.task.per_class == NEAR
+    for metric in ("AP", "mAP@R", "R@1"):  # "ahead of every loss of ranks"
+        assert all(by("multi-similarity", rival, metric) == "ahead" for rival in ("Smooth-AP", "SupAP", "smooth NDCG"))
+    for metric in ("H-AP", "NDCG"):  # "ahead of every loss beside it", "on NDCG too"
+        assert all(by("SupH-AP", rival, metric) == "ahead" for rival in tree.contenders if rival != "SupH-AP")
+        assert by("smooth NDCG", "Smooth-AP", metric) == "ahead"
+    for metric in ("AP", "R@1"):  # "it costs AP on the class", and the note
+        assert by("SupH-AP", "Smooth-AP", metric) == by("SupH-AP", "smooth NDCG", metric) == "behind"
+
+
+def test_a_line_that_is_missing_is_named():
+    with pytest.raises(KeyError, match="no evidence for multi-similarity against SupAP by mAP@R"):
+        pack(EVIDENCE[(EVIDENCE["loss"] != "SupAP") | (EVIDENCE["metric"] != "mAP@R")], COSTS)
+
+
+def test_evidence_is_read_both_ways():
+    one, other = find(EVIDENCE, "SupAP", "Smooth-AP", "AP"), find(EVIDENCE, "Smooth-AP", "SupAP", "AP")
+    assert (one["mean"], one["low"], one["high"]) == (-other["mean"], -other["high"], -other["low"])
+    assert {one["verdict"], other["verdict"]} == {"ahead", "behind"}
+
+
+def test_the_cost_is_that_of_the_nearest_batch():
+    line = COSTS[(COSTS["what"] == "RecallAtKLoss") & (COSTS["size"] == "B=4096, d=128")].iloc[0]
+    said = advise(BOOK, {**START, "metric": "recall", "classes": "1024", "per_class": "4"})
+    assert said["cost"] == [4096, line["milliseconds"], line["megabytes"]]
+    assert advise(BOOK, {**START, "metric": "recall"})["cost"][0] == 1024
+    assert advise(BOOK, START)["cost"] == []
+
+
+def test_every_loss_has_its_line():
+    assert sorted(LOSSES) == sorted(rb.losses.__all__), "a public loss without a line in rankbook/advice/losses.py"
+    measured = {*EVIDENCE["loss"], *EVIDENCE["rival"]}
+    assert {facts.study for facts in LOSSES.values()} - {""} <= measured
+    table = {row[0]: row for row in rows(BOOK, EVIDENCE)}
+    assert "multi-similarity by" in table["SmoothAPLoss"][4] and "SupH-AP by H-AP, NDCG" in table["SmoothAPLoss"][4]
+    assert table["SupHAPLoss"][4].startswith("Smooth-AP by") and behind(EVIDENCE, "multi-similarity") == "none of those beside it"
+    assert table["SupRecallLoss"][3:] == ["not timed; holds blocks of rows", "not measured"]
