@@ -43,6 +43,7 @@ export function makeDraggable() {
     const { trait, link, min, max, step = 0.01 } = word.dataset;
     const low = Number(min), high = Number(max), size = Number(step), digits = digitsOf(String(step));
     const of = group(link);
+    word.dataset.digits ??= Math.max(digits, digitsOf(word.textContent));
     let grip = null;
     const now = () => Number(word.getAttribute("aria-valuenow"));
     const set = (value) => spread(of, trait, Number(clamp(Math.round(value / size) * size, low, high).toFixed(Math.max(digits, 0))), null);
