@@ -18,7 +18,6 @@ class Facts(NamedTuple):
 
 _BLOCKS, _ALL = "blocks of rows", "all scores"
 _SUP = "tau to the spread of the scores, rho = 1/tau, delta = 5 tau"
-_LIST = "n × n a list"
 
 LOSSES: dict[str, Facts] = {
     "SmoothAPLoss": Facts("AP, no bound", "tau 0.1 on unit vectors; the default 0.01 is the paper's", _BLOCKS, "Smooth-AP"),
@@ -37,9 +36,11 @@ LOSSES: dict[str, Facts] = {
     "ClusterLoss": Facts(
         "softmax over learned class vectors, no ranks", "temperature; give its parameters to the optimizer", "a vector a class"
     ),
-    "SpearmanLoss": Facts("Spearman of scores", "ranker: a tenth of the spread of the scores", _LIST),
-    "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", _LIST),
-    "HardNegativeRankLoss": Facts("the worst rank of a pair against its hardest rival", "ranker; margin near 1/B", _LIST),
+    "SpearmanLoss": Facts("Spearman of scores", "ranker: a tenth of the spread of the scores", "the ranker's"),
+    "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", "the ranker's"),
+    "HardNegativeRankLoss": Facts(
+        "the worst rank of a pair against its hardest rival", "ranker; margin as a share of the batch", "the ranker's"
+    ),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

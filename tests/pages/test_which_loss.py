@@ -8,8 +8,7 @@ from pages.test_form import CUT, LEAD_SCREENS, WIDE, settle
 PAGE = "book/which_loss"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1200, 900), (390, 844)])
+@pytest.mark.parametrize(("width", "height", "theme"), [(1200, 900, "light"), (390, 844, "dark")])
 def test_it_leads_fits_and_is_accessible(open_page, width, height, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page, watch = open_page(PAGE, viewport={"width": width, "height": height}, color_scheme=theme)
