@@ -21,6 +21,7 @@ class Table:
         best: the (row, column) positions to set in bold. Mark a best value only where its interval allows it.
         stack: for cells of words: they wrap, and on a phone each row becomes a card whose lines name their column.
 
+    >>> from rankbook.table import Table
     >>> print(Table(["rank of F", "AP"], [["6", "0.7222"], ["5", "0.7556"]]))
     rank of F      AP
             6  0.7222

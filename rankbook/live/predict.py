@@ -46,6 +46,7 @@ class Predict(LiveElement, module="predict"):
         label: the small word above: "Predict", "1 of 3" in a quiz, "Exercise".
         again: an exercise lets the reader try until it is right, or ask for the answer; a prediction is made once.
 
+    >>> from rankbook.live import Predict
     >>> gate = Predict("How many of 8 ranks change?", answer=2, reveal="Two items change places.")
     >>> gate.shown
     '2'
