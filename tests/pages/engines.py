@@ -24,7 +24,7 @@ COMMANDS = {  # name -> method and path of the same command over HTTP
     "SwitchToFrame": ("POST", "frame"),
     "SetWindowRect": ("POST", "window/rect"),
 }
-KEYS = {"Backspace": "\ue003", "Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012"}  # more are in the WebDriver standard
+KEYS = {"Backspace": "\ue003", "Enter": "\ue007", "Escape": "\ue00c", "ArrowLeft": "\ue012", "ArrowRight": "\ue014"}
 NOWHERE = ("127.0.0.1", 9)  # a proxy that nobody serves: no page reaches beyond this machine
 PREFERENCES = {
     "marionette.port": 0,  # any; the profile then says which

@@ -116,6 +116,8 @@ def test_every_figure_follows_the_pointer_and_the_keys(page, bare, kind):
     assert dragged != before, "the pointer moves nothing"
     assert page.run("document.activeElement.matches('[data-drag]')"), "the handle that was taken has no focus"
     page.press("ArrowLeft")
+    if agree(figure, values(page)) == dragged:  # the drag may have ended where the axis does
+        page.press("ArrowRight")
     assert agree(figure, values(page)) != dragged, "the keys move nothing"
     page.click(".rb-reset")
     assert agree(figure, values(page)) == before
