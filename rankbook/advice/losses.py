@@ -36,7 +36,7 @@ LOSSES: dict[str, Facts] = {
     "ClusterLoss": Facts(
         "softmax over learned class vectors, no ranks", "temperature; give its parameters to the optimizer", "a vector a class"
     ),
-    "SpearmanLoss": Facts("Spearman of scores", "ranker: a tenth of the spread of the scores", "the ranker's"),
+    "SpearmanLoss": Facts("Spearman of scores", "ranker: tau at half the deviation of the scores", "the ranker's"),
     "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", "the ranker's"),
     "HardNegativeRankLoss": Facts(
         "the worst rank of a pair against its hardest rival", "ranker; margin as a share of the batch", "the ranker's"

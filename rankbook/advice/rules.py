@@ -51,7 +51,7 @@ def _of_lists(metric: str, loss: str, code: str, why: str) -> Rule:
         "code": f"from functools import partial\n\n{code}",
         "why": why,
         "evidence": [],
-        "instead": "Set tau to about a tenth of the spread of a list's scores, and try three times less and more.",
+        "instead": "Start tau at half the standard deviation of a list's scores, and try three times less and more.",
     }
 
 
@@ -102,7 +102,7 @@ RULES: list[Rule] = [
         "code": f"from functools import partial\n\nloss_fn = rb.SpearmanLoss({_RANKER})  # loss_fn(scores, target)",
         "why": "Spearman compares a score with a target: give the model one output an item, and the loss a batch of them.",
         "evidence": [],
-        "instead": "Set tau to about a tenth of the spread of the scores in a batch.",
+        "instead": "Start tau at half the standard deviation of the scores in a batch.",
     },
     _of_lists(
         "AP",
