@@ -10,7 +10,7 @@ from rankbook.live import MetricBoard, RankStrip, Staircase, SupRankStep, TauGra
 from rankbook.live.bundle import scripts, write_bundle
 
 #: kB that a page with a figure loads at once, that a figure adds, and that a module shared by figures adds.
-BUDGET = {"core": 36, "figures": 8, "shared": 12, "questions": 6, "pages": 10}
+BUDGET = {"core": 37, "figures": 8, "shared": 12, "questions": 6, "pages": 10}
 
 
 def test_the_scripts_are_small():
