@@ -17,11 +17,20 @@ from book_values import equal, leaves, literal, numbers
 from book_words import prose, states
 from pages_of_book import ROOT, documents, notebooks
 from rankbook import live
+from rankbook.live.modules import modules
 
 # What stands in prose pages and is no state of their figures, with its source. 0 and 1 define.
 IN_PAGES = {
     "book/intro": {"90": "the time budget of a chapter", "3.11": "requires-python in pyproject.toml"},
     "book/notation": {"3": "a rank, as an example"},
+    "book/your_scores": {
+        "500": "ITEMS in table_file.js",
+        "100,000": "ROWS in table_file.js",
+        "10^-6": "DEAD in rankbook.live.figure",
+        "3": "the number of the chapter on smooth ranks",
+        "0.26": "STEADY in temperature.js, held to the chapter by tests/live/test_your_scores.py",
+        "0.87": "STEADY in temperature.js",
+    },
     "book/glossary": {
         "10^-6": "DEAD in rankbook.live.figure",
         "2": "grades of relevance, as an example",
@@ -82,6 +91,8 @@ def unsourced(document, text):
     """What a prose page says that neither its live figures nor a source say."""
     shown, found = [], []
     for module, state in states({"outputs": [{"data": {"text/html": text}}]}):
+        if module in modules("pages"):  # a tool of its own: it starts without numbers
+            continue
         figure = next(one for name in live.__all__ if getattr(one := getattr(live, name), "_module", None) == module)(**state)
         shown += [*leaves(state), *numbers(figure.describe())]
         if figure.fallback() not in text or state not in chapter_states():
