@@ -7,6 +7,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 
+# What scrolls sideways, of the kinds asked for: a script for a page.
+CUT = r"""(kinds) => [...document.querySelectorAll("article.bd-article :is(" + kinds + ")")]
+  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .map((e) => `${e.localName}.${e.className}: ${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 60)}`)"""
+
 
 def documents() -> list[str]:
     """The documents of the table of contents, e.g. book/intro."""

@@ -37,9 +37,15 @@
     if (document.readyState !== "complete") await new Promise((done) => addEventListener("load", done));
     await MathJax.startup.promise;
     await MathJax.typesetPromise([copy]);
-    for (const box of copy.querySelectorAll("div.math > *")) {
-      const share = box.clientWidth / box.scrollWidth; // below 1 on a phone: smaller rather than cut
-      if (share < 1) box.parentNode.style.fontSize = `${Math.floor(98 * share)}%`;
+    fit(copy);
+  }
+
+  // An equation that is too wide gets smaller rather than cut, down to `least` percent.
+  function fit(part, least = 0) {
+    for (const box of part.querySelectorAll("div.math > *")) {
+      box.parentNode.style.fontSize = "";
+      const share = box.clientWidth / box.scrollWidth;
+      if (share < 1) box.parentNode.style.fontSize = `${Math.max(least, Math.floor(98 * share))}%`;
     }
   }
 
@@ -244,6 +250,12 @@
     }, 1000);
   }
 
+  async function fitPage() {
+    await window.MathJax?.startup?.promise;
+    fit(article, 60);
+  }
+
   cards();
   reading(keys());
+  if (article) for (const change of ["load", "resize"]) addEventListener(change, fitPage);
 })();

@@ -6,7 +6,7 @@ import json
 import nbformat
 import pytest
 
-from pages_of_book import ROOT, chapters
+from pages_of_book import CUT, ROOT, chapters
 
 LEAD_SCREENS = 1.5  # the lead figure is whole within
 CELLS, LINES, WORDS, SCREENS, MARKS = 10, 15, 1600, 13, 10
@@ -34,9 +34,6 @@ MEASURE = r"""() => {
   };
 }"""
 
-CUT = r"""(kinds) => [...document.querySelectorAll("article.bd-article :is(" + kinds + ")")]
-  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
-  .map((e) => `${e.localName}.${e.className}: ${e.scrollWidth} > ${e.clientWidth}: ${e.innerText.slice(0, 60)}`)"""
 WIDE = "table, mjx-container[display=true], div.math, .text_html, .rb-ask"
 
 
