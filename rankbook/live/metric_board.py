@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rankbook import metrics
 from rankbook.live.figure import LiveFigure
-from rankbook.live.traits import BadTrait, Checked, as_many, at_most_items, items, labels, whole
+from rankbook.live.traits import BadTrait, Checked, items, labeled_items, labels, whole
 from rankbook.ranks import exact_ranks
 
 RUNNING = [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]
@@ -68,9 +68,7 @@ class MetricBoard(LiveFigure, module="metric_board"):
             raise BadTrait(f"models and scores must have the same number of items, got {[len(its) for _, its in models]} and {len(scores)}")
         if name == "models":
             return value
-        if name != "k":
-            as_many(proposal, "scores", "relevance")
-        return at_most_items(proposal, "scores", "k", first=1)
+        return labeled_items(proposal, "k", first=1)
 
     def readout(self) -> dict[str, Any]:
         relevance = torch.tensor(self.relevance)

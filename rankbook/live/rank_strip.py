@@ -8,7 +8,7 @@ import torch
 import traitlets
 
 from rankbook.live.figure import LiveFigure
-from rankbook.live.traits import as_many, at_most_items, items, labels, whole
+from rankbook.live.traits import items, labeled_items, labels, whole
 from rankbook.metrics import average_precision, ndcg, recall_at_k
 from rankbook.ranks import exact_ranks
 
@@ -30,9 +30,7 @@ class RankStrip(LiveFigure, module="rank_strip"):
 
     @traitlets.validate("scores", "relevance", "k")
     def _check(self, proposal: Any) -> Any:
-        if proposal["trait"].name != "k":
-            as_many(proposal, "scores", "relevance")
-        return at_most_items(proposal, "scores", "k", first=1)
+        return labeled_items(proposal, "k", first=1)
 
     def readout(self) -> dict[str, Any]:
         scores = torch.tensor(self.scores, dtype=torch.float64)

@@ -8,7 +8,7 @@ import torch
 import traitlets
 
 from rankbook.live.figure import LiveFigure
-from rankbook.live.traits import as_many, at_most_items, items, labels, whole
+from rankbook.live.traits import items, labeled_items, labels, whole
 from rankbook.metrics import average_precision
 from rankbook.ranks import exact_ranks
 
@@ -30,9 +30,7 @@ class ScoreSweep(LiveFigure, module="score_sweep"):
 
     @traitlets.validate("scores", "relevance", "item")
     def _check(self, proposal: Any) -> Any:
-        if proposal["trait"].name != "item":
-            as_many(proposal, "scores", "relevance")
-        return at_most_items(proposal, "scores", "item", first=0)
+        return labeled_items(proposal, "item", first=0)
 
     def readout(self) -> dict[str, Any]:
         here = self.scores[self.item]

@@ -12,7 +12,7 @@ import traitlets
 from rankbook.checks import check_number
 from rankbook.live.figure import LiveFigure
 from rankbook.live.metric_board import RUNNING, seven
-from rankbook.live.traits import Checked, as_many, at_most_items, items, labels, whole
+from rankbook.live.traits import Checked, items, labeled_items, labels, whole
 
 
 def _step(name: str, value: Any) -> float:
@@ -39,9 +39,7 @@ class TieOrders(LiveFigure, module="tie_orders"):
 
     @traitlets.validate("scores", "relevance", "k")
     def _check(self, proposal: Any) -> Any:
-        if proposal["trait"].name != "k":
-            as_many(proposal, "scores", "relevance")
-        return at_most_items(proposal, "scores", "k", first=1)
+        return labeled_items(proposal, "k", first=1)
 
     def levels(self) -> list[float]:
         """The scores in steps, as whole numbers."""

@@ -86,6 +86,13 @@ def at_most_items(proposal: Any, scores: str, limited: str, first: int) -> Any:
     return proposal["value"]
 
 
+def labeled_items(proposal: Any, limited: str, first: int) -> Any:
+    """The proposed value of ``scores``, ``relevance`` or ``limited``, if the three fit together: `as_many` and `at_most_items`."""
+    if proposal["trait"].name != limited:
+        as_many(proposal, "scores", "relevance")
+    return at_most_items(proposal, "scores", limited, first)
+
+
 def _check_sequence(name: str, values: Any, least: int, most: int) -> None:
     if not isinstance(values, (list, tuple)):
         raise TypeError(f"{name} must be a list of {least} to {most} numbers, got {type(values).__name__}; try .tolist()")

@@ -10,7 +10,7 @@ import traitlets
 from torch import Tensor
 
 from rankbook.live.figure import LiveFigure
-from rankbook.live.traits import as_many, at_most_items, items, labels, number, whole
+from rankbook.live.traits import items, labeled_items, labels, number, whole
 from rankbook.metrics import average_precision
 from rankbook.ranks import sigmoid_ranks, sup_ranks
 
@@ -35,9 +35,7 @@ class UpperBound(LiveFigure, module="upper_bound"):
 
     @traitlets.validate("scores", "relevance", "item")
     def _check(self, proposal: Any) -> Any:
-        if proposal["trait"].name != "item":
-            as_many(proposal, "scores", "relevance")
-        return at_most_items(proposal, "scores", "item", first=0)
+        return labeled_items(proposal, "item", first=0)
 
     def readout(self) -> dict[str, Any]:
         relevance = torch.tensor(self.relevance)

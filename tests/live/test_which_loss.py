@@ -37,24 +37,9 @@ def values(page):
     return json.loads(page.locator("[data-values]").get_attribute("data-values"))
 
 
-@pytest.fixture
-def form(load_page):
-    """``form(figure, ...)`` -> the page with the form in it, without an error."""
-    seen = []
-
-    def opener(figure, **options):
-        page, problems = load_page(html_of(figure), **options)
-        seen.append(problems)
-        page.wait_for_selector(".rb-live[data-ready='1']")
-        return page
-
-    yield opener
-    assert not any(seen), seen
-
-
-def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(form):
+def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(open_page):
     figure = WhichLoss(BOOK)
-    page = form(figure)
+    page = open_page(figure)
     assert values(page) == figure.readout()
     page.get_by_role("radio", name="a tree (class, group, ...)").check()
     page.get_by_role("radio", name="R@1 (hit@k)").focus()
@@ -71,16 +56,16 @@ def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(form):
     assert values(page) == WhichLoss(BOOK).readout()
 
 
-def test_scores_of_lists_are_asked_two_questions(form):
-    page = form(WhichLoss(BOOK, train="scores", metric="NDCG"))
+def test_scores_of_lists_are_asked_two_questions(open_page):
+    page = open_page(WhichLoss(BOOK, train="scores", metric="NDCG"))
     assert page.get_by_role("radiogroup").count() == 2
     assert "Not measured by us" in page.locator(".rb-advice-head").inner_text()
     page.get_by_role("radio", name="embeddings, with labels").check()
     assert page.get_by_role("radiogroup").count() == len(QUESTIONS)
 
 
-def test_copy_puts_the_code_on_the_clipboard(form):
-    page = form(WhichLoss(BOOK), init="navigator.clipboard.writeText = async (text) => { window.copied = text; };")
+def test_copy_puts_the_code_on_the_clipboard(open_page):
+    page = open_page(WhichLoss(BOOK), init="navigator.clipboard.writeText = async (text) => { window.copied = text; };")
     page.get_by_role("button", name="Copy").click()
     page.wait_for_function("window.copied")
     assert page.evaluate("window.copied") == WhichLoss(BOOK).readout()["code"]
@@ -88,9 +73,9 @@ def test_copy_puts_the_code_on_the_clipboard(form):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_it_fits_and_is_accessible(form, width, theme):
+def test_it_fits_and_is_accessible(open_page, width, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page = form(WhichLoss(BOOK, metric="H-AP", graded="yes", classes="1024", machines="many"), width=width, theme=theme)
+    page = open_page(WhichLoss(BOOK, metric="H-AP", graded="yes", classes="1024", machines="many"), width=width, theme=theme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.locator(".rb-fig").evaluate(
         """root => [...root.querySelectorAll('*:not(style)')].filter(e => e.textContent.trim() && !e.children.length)
