@@ -241,7 +241,15 @@ def check_scores(scores: Tensor, where: Tensor | None = None, *, name: str = "sc
     return scores, where
 
 
-def check_relevance(relevance: Tensor, scores: Tensor, where: Tensor | None, *, name: str = "relevance", exact: bool = False) -> Tensor:
+def check_relevance(
+    relevance: Tensor,
+    scores: Tensor,
+    where: Tensor | None,
+    *,
+    name: str = "relevance",
+    exact: bool = False,
+    shape: str = "the shape of scores {}, got {}; one entry for each item",
+) -> Tensor:
     """Return the relevance in the dtype and shape of ``scores``, 0 outside ``where``.
 
     ``exact`` keeps every value (half precision becomes float32, booleans and integers int64), for those who compare or subtract:
@@ -253,9 +261,7 @@ def check_relevance(relevance: Tensor, scores: Tensor, where: Tensor | None, *, 
             raise RuntimeError
         relevance = relevance.expand(scores.shape)
     except RuntimeError:
-        raise ValueError(
-            f"{name} must have the shape of scores {tuple(scores.shape)}, got {tuple(relevance.shape)}; one entry for each item"
-        ) from None
+        raise ValueError(f"{name} must have " + shape.format(tuple(scores.shape), tuple(relevance.shape))) from None
     check_device(name, relevance, "scores", scores)
     if relevance.is_floating_point():
         check_finite(name, relevance, where)
@@ -272,12 +278,30 @@ def check_lists(scores: Tensor, relevance: Tensor, where: Tensor | None, *, exac
     """Check scores, non-negative relevance and mask together, as every metric needs them."""
     scores, where = check_scores(scores, where)
     relevance = check_relevance(relevance, scores, where, exact=exact)
-    if reads_values(relevance) and (relevance < 0).any():
-        index = first(relevance < 0)
-        raise ValueError(
-            f"relevance must be >= 0 (0 = irrelevant), but relevance[{', '.join(map(str, index))}] is {relevance[index].item():g}"
-        )
+    check_not_negative("relevance", relevance, "0 = irrelevant")
     return scores, relevance, where
+
+
+def check_item_weights(weights: Tensor, scores: Tensor, where: Tensor | None) -> Tensor:
+    """Return the weights of the items in the shape of the scores, exact, 0 outside ``where``, as constants."""
+    weights = check_relevance(weights, scores, where, name="item_weights", exact=True)
+    check_not_negative("item_weights", weights, "0 = counts for nothing")
+    return weights.detach()
+
+
+def check_query_weights(weights: Tensor, values: Tensor) -> Tensor:
+    """Return the weights of the lists in the shape of their ``values`` ``[...]``, exact, as constants."""
+    shape = "one entry for each list, shape {}, got {}; the leading axes of the scores"
+    weights = check_relevance(weights, values, None, name="query_weights", exact=True, shape=shape)
+    check_not_negative("query_weights", weights, "0 = counts for nothing")
+    return weights.detach()
+
+
+def check_not_negative(name: str, value: Tensor, meaning: str) -> None:
+    """Raise a ValueError that names the first negative number."""
+    if reads_values(value) and (value < 0).any():
+        index = first(value < 0)
+        raise ValueError(f"{name} must be >= 0 ({meaning}), but {name}[{', '.join(map(str, index))}] is {value[index].item():g}")
 
 
 # ------------------------------------------------------------------ warnings

@@ -34,24 +34,38 @@ def positives(relevance):
     return [i for i, rel in enumerate(relevance) if rel > 0]
 
 
-def average_precision(scores, relevance, step=at_or_above):
-    everything, found = range(len(scores)), positives(relevance)
+def worths(relevance, weights):
+    """The weight of each positive as a share of the largest one; 1 without weights."""
+    found = positives(relevance)
+    if weights is None:
+        return dict.fromkeys(found, 1.0)
+    return {i: weights[i] / max(weights[i] for i in found) for i in found}
+
+
+def most(worth, k):
+    """What the k best places can hold."""
+    return sum(sorted(worth.values(), reverse=True)[:k])
+
+
+def average_precision(scores, relevance, step=at_or_above, *, k=None, tau_rank=None, weights=None):
+    everything, found, worth = range(len(scores)), positives(relevance), worths(relevance, weights)
     total = 0.0
     for i in found:
-        total += rank(i, found, scores, step) / rank(i, everything, scores, step)
-    return total / len(found)
+        r = rank(i, everything, scores, step)
+        total += worth[i] * rank(i, found, scores, step) / r * (1 if k is None else cut(r, k, tau_rank))
+    return min(1.0, total / most(worth, k))
 
 
-def hierarchical_ap(scores, relevance, step=at_or_above):
-    everything, found = range(len(scores)), positives(relevance)
+def hierarchical_ap(scores, relevance, step=at_or_above, *, weights=None):
+    everything, found, worth = range(len(scores)), positives(relevance), worths(relevance, weights)
     total = 0.0
     for i in found:
         h_rank = relevance[i]
         for j in found:
             if j != i:
                 h_rank += min(relevance[i], relevance[j]) * step(scores[j] - scores[i])
-        total += h_rank / rank(i, everything, scores, step)
-    return total / sum(relevance)
+        total += worth[i] * h_rank / rank(i, everything, scores, step)
+    return total / sum(worth[i] * relevance[i] for i in found)
 
 
 def cut(r, k, tau_rank):
@@ -61,54 +75,74 @@ def cut(r, k, tau_rank):
     return sigmoid(tau_rank)(k - r)
 
 
-def hits(scores, relevance, k, tau_rank, step):
-    return [cut(rank(i, range(len(scores)), scores, step), k, tau_rank) for i in positives(relevance)]
+def hits(scores, relevance, k, tau_rank, step, weights):
+    worth = worths(relevance, weights)
+    return [worth[i] * cut(rank(i, range(len(scores)), scores, step), k, tau_rank) for i in positives(relevance)]
 
 
-def recall_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
-    found = hits(scores, relevance, k, tau_rank, step)
-    return sum(found) / len(found)
+def recall_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None, weights=None):
+    return sum(hits(scores, relevance, k, tau_rank, step, weights)) / most(worths(relevance, weights), None)
 
 
-def capped_recall(scores, relevance, step=at_or_above, *, k, tau_rank=None):
+def r_precision(scores, relevance, step=at_or_above, *, tau_rank=None, weights=None):
+    return recall_at_k(scores, relevance, step, k=len(positives(relevance)), tau_rank=tau_rank, weights=weights)
+
+
+def capped_recall(scores, relevance, step=at_or_above, *, k, tau_rank=None, weights=None):
     """Recall at each k, of the most that k places can hold."""
     shares = []
     for places in k:
-        found = sum(hits(scores, relevance, places, tau_rank, step))
-        shares.append(min(places, found) / min(places, len(positives(relevance))))
+        found, best = sum(hits(scores, relevance, places, tau_rank, step, weights)), most(worths(relevance, weights), places)
+        shares.append(min(best, found) / best)
     return sum(shares) / len(k)
 
 
-def hit_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
-    return max(hits(scores, relevance, k, tau_rank, step))
+def hit_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None, weights=None):
+    return max(hits(scores, relevance, k, tau_rank, step, weights))
 
 
-def precision_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None):
-    return sum(hits(scores, relevance, k, tau_rank, step)) / k
+def precision_at_k(scores, relevance, step=at_or_above, *, k, tau_rank=None, weights=None):
+    return sum(hits(scores, relevance, k, tau_rank, step, weights)) / k
 
 
-def reciprocal_rank(scores, relevance, step=at_or_above):
-    return max(1 / rank(i, range(len(scores)), scores, step) for i in positives(relevance))
+def reciprocal_rank(scores, relevance, step=at_or_above, *, k=None, tau_rank=None, weights=None):
+    best = 0.0
+    for i, worth in worths(relevance, weights).items():
+        r = rank(i, range(len(scores)), scores, step)
+        best = max(best, worth / r * (1 if k is None else cut(r, k, tau_rank)))
+    return best
 
 
-def map_at_r(scores, relevance, step=at_or_above, *, tau_rank=None):
-    everything, found = range(len(scores)), positives(relevance)
+def map_at_r(scores, relevance, step=at_or_above, *, tau_rank=None, weights=None):
+    everything, found, worth = range(len(scores)), positives(relevance), worths(relevance, weights)
     total = 0.0
     for i in found:
         r = rank(i, everything, scores, step)
-        total += rank(i, found, scores, step) / r * cut(r, len(found), tau_rank)
-    return total / len(found)
+        total += worth[i] * rank(i, found, scores, step) / r * cut(r, len(found), tau_rank)
+    return total / most(worth, None)
 
 
-def ndcg(scores, relevance, step=at_or_above, *, k=None, tau_rank=None):
-    gained = ideal = 0.0
-    for i, rel in enumerate(relevance):
+def exponential(rel):
+    return 2**rel - 1
+
+
+def dcg(scores, relevance, step=at_or_above, *, k=None, gain=exponential, tau_rank=None, weights=None):
+    gained = 0.0
+    for i in positives(relevance):
         r = rank(i, range(len(scores)), scores, step)
-        gained += (2**rel - 1) / math.log2(1 + r) * (1 if k is None else cut(r, k, tau_rank))
-    for place, rel in enumerate(sorted(relevance, reverse=True), start=1):
-        if k is None or place <= k:
-            ideal += (2**rel - 1) / math.log2(1 + place)
-    return gained / ideal
+        worth = gain(relevance[i]) * (1 if weights is None else weights[i])
+        gained += worth / math.log2(1 + r) * (1 if k is None else cut(r, k, tau_rank))
+    return gained
+
+
+def ideal_dcg(relevance, *, k=None, gain=exponential, weights=None):
+    gains = sorted((gain(rel) * (1 if weights is None else weights[i]) for i, rel in enumerate(relevance) if rel > 0), reverse=True)
+    return sum(g / math.log2(1 + place) for place, g in enumerate(gains[:k], start=1))
+
+
+def ndcg(scores, relevance, step=at_or_above, *, k=None, gain=exponential, tau_rank=None, weights=None):
+    gained = dcg(scores, relevance, step, k=k, gain=gain, tau_rank=tau_rank, weights=weights)
+    return gained / ideal_dcg(relevance, k=k, gain=gain, weights=weights)
 
 
 def batch_loss(scores, relevance, list_metric, *, without_query):

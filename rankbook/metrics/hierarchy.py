@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_lists, check_positive, reads_values
+from rankbook.checks import check_item_weights, check_lists, check_positive, reads_values
 from rankbook.metrics.ranking import clamp_through, rank_items
 from rankbook.metrics.reduction import reduce_lists
+from rankbook.metrics.weights import share_found, shares_of_largest
 from rankbook.precision import full_precision
 from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
 from rankbook.ranks.by_hand import ByHand
@@ -25,7 +26,14 @@ _FEW = 8
 
 @full_precision
 def hierarchical_ap(
-    scores: Tensor, relevance: Tensor, *, rank_fn: RankFn = exact_ranks, where: Tensor | None = None, reduction: Reduction = "mean"
+    scores: Tensor,
+    relevance: Tensor,
+    *,
+    rank_fn: RankFn = exact_ranks,
+    where: Tensor | None = None,
+    item_weights: Tensor | None = None,
+    query_weights: Tensor | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     r"""H-AP: average precision for graded relevance. A near miss counts for what it shares.
 
@@ -41,7 +49,8 @@ def hierarchical_ap(
         scores, relevance, where: ``[..., n]``; relevance is 0 for an irrelevant item and grows with what it shares. Only the
             ratios within a list matter.
         rank_fn: any ranker.
-        reduction: see `reduce_lists`.
+        item_weights: the share of each positive in both sums over :math:`k`; ranks count items, whatever they weigh.
+        query_weights, reduction: see `rankbook.metrics`.
 
     Cost: for up to 8 distinct grades in a list, that of ranking the list once for each. For more, :math:`O(n^2)` time and
     :math:`O(n)` memory whatever the grades with `exact_ranks`, `sup_ranks` and `sigmoid_ranks`; any other ranker ranks a list for
@@ -53,19 +62,13 @@ def hierarchical_ap(
     tensor(0.8889)
     """
     scores, relevance, where = check_lists(scores, relevance, where, exact=True)
-    positive = relevance > 0
-    grades = _shares_of_largest(relevance.detach(), scores.dtype)
+    grades = shares_of_largest(relevance.detach(), scores.dtype)
+    worth = (relevance > 0).to(scores.dtype)
+    if item_weights is not None:
+        worth = shares_of_largest(torch.where(relevance > 0, check_item_weights(item_weights, scores, where), 0), scores.dtype)
     gained = _hierarchical_ranks(rank_fn, scores, relevance, grades, where) / rank_items(rank_fn, scores, relevance, where)
-    total = grades.sum(-1)
-    values = torch.where(positive, gained, 0.0).sum(-1) / torch.where(total > 0, total, 1.0)
-    return reduce_lists(clamp_through(values, 0, 1), positive.any(-1), reduction)
-
-
-def _shares_of_largest(relevance: Tensor, dtype: torch.dtype) -> Tensor:
-    """Grades in [0, 1]: no sum of them overflows."""
-    largest = relevance.amax(-1, keepdim=True)
-    wide = relevance.dtype if relevance.is_floating_point() else dtype
-    return (relevance.to(wide) / torch.where(largest > 0, largest, 1).to(wide)).to(dtype)
+    values = share_found(gained, worth, (worth * grades).sum(-1))
+    return reduce_lists(clamp_through(values, 0, 1), (worth > 0).any(-1), reduction, query_weights)
 
 
 def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, relevance: Tensor, grades: Tensor, where: Tensor | None) -> Tensor:

@@ -122,6 +122,7 @@ KINDS: dict[str, Bad] = {
     "defined": {},
     "relevance": {**GRADES, "negative": spoiled(-1.0)},
     "target": GRADES,
+    **{name: {**GRADES, "negative": spoiled(-1.0)} for name in ("item_weights", "query_weights")},
     "where": MASK,
     "labels": LABELS,
     "ref_labels": {name: make for name, make in LABELS.items() if name != "None"},
@@ -137,7 +138,7 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "evaluate"), CALLABLE),
-    **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order"), CHOICE),
+    **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain"), CHOICE),
     "metrics": {"a list": lambda good: ["R@1"], "text": lambda good: "AP", "no metric": lambda good: {"AP": 3}, "empty": lambda good: {}},
 }
 #: Arguments for which Python or torch itself says what is wrong, or that another test holds.
@@ -189,6 +190,8 @@ GOOD: dict[str, Any] = {
     "relevance": GRADE,
     "target": floats(2, N, seed=1),
     "where": WHERE,
+    "item_weights": torch.ones(2, N),
+    "query_weights": torch.tensor([1.0, 2.0]),
     "embeddings": EMBEDDINGS,
     "labels": CLASSES,
     "ref_embeddings": EMBEDDINGS.flip(0),

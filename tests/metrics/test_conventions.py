@@ -47,7 +47,7 @@ def test_where_has_the_gradient_of_the_sublist(case):
     case.metric(short, relevance[where], rank_fn=SMOOTH).backward()
     torch.testing.assert_close(padded.grad[where], short.grad, rtol=0, atol=1e-12)
     assert padded.grad[~where].eq(0).all()
-    if "@" not in case.name or case in SOFT_CUTS:  # a hard cut passes a gradient at its edge only
+    if ("@" not in case.name and case.name != "r_precision") or case in SOFT_CUTS:  # a hard cut passes a gradient at its edge only
         assert short.grad.any()
 
 
@@ -188,7 +188,7 @@ def test_a_positive_is_what_is_above_zero_before_any_cast(case):
     relevance = torch.tensor([0.0, 1e-60, 0.0, 2e-60], dtype=torch.float64)
     scores = torch.tensor([0.9, 0.8, 0.7, 0.6])
     assert case.metric(scores, relevance).item() == pytest.approx(case.metric(scores.double(), relevance).item(), abs=1e-6)
-    assert case.metric(scores, relevance) > 0 or case.name == "map_at_r"
+    assert case.metric(scores, relevance) > 0 or case.name in ("map_at_r", "dcg@3")  # DCG is of the size of the grades
 
 
 @every_call

@@ -85,8 +85,8 @@ def test_a_target_may_be_negative(correlation):
     torch.testing.assert_close(correlation(scores, scores - 10), torch.tensor(1.0))
 
 
-WITH_K = [rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg]
-SOFT = [partial(metric, k=2) for metric in WITH_K] + [partial(rb.capped_recall, k=(1, 2)), rb.map_at_r]
+WITH_K = [rb.recall_at_k, rb.hit_at_k, rb.precision_at_k, rb.ndcg, rb.dcg, rb.average_precision, rb.reciprocal_rank]
+SOFT = [partial(metric, k=2) for metric in WITH_K] + [partial(rb.capped_recall, k=(1, 2)), rb.map_at_r, rb.r_precision]
 
 
 @pytest.mark.parametrize("metric", WITH_K, ids=lambda m: m.__name__)
@@ -124,6 +124,35 @@ def test_any_whole_number_is_a_k(kind, tau_rank):
 def test_bad_tau_rank(metric, tau_rank):
     with pytest.raises(ValueError, match="tau_rank must be a finite number above 0, got"):
         metric(SCORES, RELEVANCE, tau_rank=tau_rank)
+
+
+@pytest.mark.parametrize("metric", [rb.ndcg, rb.dcg])
+@pytest.mark.parametrize(
+    ("gain", "error", "message"),
+    [
+        ("squared", ValueError, r'gain must be "exponential" or "linear", got'),
+        (None, ValueError, r'gain must be "exponential" or "linear", got None'),
+        (lambda r: r - 2, ValueError, r"gain\(relevance\) must be >= 0 .*gain\(relevance\)\[0, 0\] is -1"),
+        (lambda r: r / 0, ValueError, r"gain\(relevance\)\[0, 0\] is inf"),
+        (lambda r: r[0, :3], ValueError, r"gain\(relevance\) must have the shape of scores"),
+        (lambda r: 1.0, TypeError, r"gain\(relevance\) must be a torch.Tensor, got float"),
+    ],
+    ids=["a name", "none", "negative", "inf", "another shape", "a number"],
+)
+def test_bad_gain(metric, gain, error, message):
+    with pytest.raises(error, match=message):
+        metric(SCORES, RELEVANCE, gain=gain)
+
+
+def test_a_dcg_that_overflows_is_refused():
+    """NDCG of the same grades has a value; so have the float64 one and the linear one."""
+    grades = torch.tensor([200, 1, 0])
+    scores = torch.tensor([0.9, 0.8, 0.7])
+    with pytest.raises(ValueError, match=r'relevance has gains that overflow torch.float32: grades up to 200; .*gain="linear"'):
+        rb.dcg(scores, grades)
+    assert rb.dcg(scores.double(), grades).item() == pytest.approx(2.0**200)
+    assert rb.dcg(scores, grades, gain="linear").item() == pytest.approx(200 + 1 / math.log2(3))
+    assert rb.ndcg(scores, grades) == 1
 
 
 def test_k_has_no_default():

@@ -18,11 +18,24 @@ LATE = [0, 0, 0, 1, 1, 0]
 GOLDENS = [
     (rb.average_precision, {}, BINARY, (1 / 1 + 2 / 3 + 3 / 6) / 3),
     (rb.average_precision, {}, LATE, (1 / 4 + 2 / 5) / 2),
+    (rb.average_precision, {"k": 2}, BINARY, (1 / 1) / 2),  # two places hold two of three positives
+    (rb.average_precision, {"k": 3}, BINARY, (1 / 1 + 2 / 3) / 3),
+    (rb.average_precision, {"k": 4}, LATE, (1 / 4) / 2),
+    (rb.average_precision, {"k": 60}, LATE, (1 / 4 + 2 / 5) / 2),
+    (rb.average_precision, {"item_weights": torch.tensor([1, 9, 2, 9, 9, 5])}, BINARY, (1 * 1 / 1 + 2 * 2 / 3 + 5 * 3 / 6) / 8),
+    (rb.average_precision, {"item_weights": torch.tensor([1, 9, 2, 9, 9, 5]), "k": 2}, BINARY, (1 * 1 / 1) / (5 + 2)),
     (rb.map_at_r, {}, BINARY, (1 / 1 + 2 / 3 + 0) / 3),  # R = 3: rank 6 is behind the cut
     (rb.map_at_r, {}, LATE, 0.0),
     (rb.reciprocal_rank, {}, BINARY, 1 / 1),
     (rb.reciprocal_rank, {}, LATE, 1 / 4),
+    (rb.reciprocal_rank, {"k": 4}, LATE, 1 / 4),
+    (rb.reciprocal_rank, {"k": 3}, LATE, 0.0),
+    (rb.reciprocal_rank, {"item_weights": torch.tensor([0, 0, 0, 1, 4, 0])}, LATE, (4 / 5) / 4),  # 4 / 5 is more than 1 / 4
+    (rb.r_precision, {}, BINARY, 2 / 3),
+    (rb.r_precision, {}, LATE, 0.0),
     (rb.recall_at_k, {"k": 1}, BINARY, 1 / 3),
+    (rb.recall_at_k, {"k": 1, "item_weights": torch.tensor([4, 9, 1, 9, 9, 3])}, BINARY, 4 / 8),
+    (rb.precision_at_k, {"k": 4, "item_weights": torch.tensor([4, 9, 1, 9, 9, 3])}, BINARY, (4 / 4 + 1 / 4) / 4),
     (rb.recall_at_k, {"k": 3}, BINARY, 2 / 3),
     (rb.recall_at_k, {"k": 6}, BINARY, 3 / 3),
     (rb.recall_at_k, {"k": 60}, BINARY, 3 / 3),  # k may exceed the list
@@ -38,6 +51,11 @@ GOLDENS = [
     (rb.ndcg, {"k": 1}, GRADED, 1 / 7),
     (rb.ndcg, {"k": 3}, GRADED, (1 / log2(2) + 7 / log2(4)) / (7 / log2(2) + 3 / log2(3) + 1 / log2(4))),
     (rb.ndcg, {"k": 60}, GRADED, (1 / log2(2) + 7 / log2(4) + 3 / log2(5)) / (7 / log2(2) + 3 / log2(3) + 1 / log2(4))),
+    (rb.dcg, {}, GRADED, 1 / log2(2) + 7 / log2(4) + 3 / log2(5)),
+    (rb.dcg, {"k": 3}, GRADED, 1 / log2(2) + 7 / log2(4)),
+    (rb.dcg, {"gain": "linear"}, GRADED, 1 / log2(2) + 3 / log2(4) + 2 / log2(5)),
+    (rb.dcg, {"item_weights": torch.tensor([2, 9, 0.5, 1, 9, 9])}, GRADED, 2 / log2(2) + 3.5 / log2(4) + 3 / log2(5)),
+    (rb.ndcg, {"gain": "linear"}, GRADED, (1 / log2(2) + 3 / log2(4) + 2 / log2(5)) / (3 / log2(2) + 2 / log2(3) + 1 / log2(4))),
     # H-rank: 1; 3 + min(3, 1); 2 + min(2, 1) + min(2, 3)
     (rb.hierarchical_ap, {}, GRADED, (1 / 1 + (3 + 1) / 3 + (2 + 1 + 2) / 4) / (1 + 3 + 2)),
     (rb.hierarchical_ap, {}, BINARY, (1 / 1 + 2 / 3 + 3 / 6) / 3),
@@ -53,6 +71,7 @@ def test_golden(metric, kwargs, relevance, expected):
 @pytest.mark.parametrize(("metric", "kwargs", "relevance", "expected"), GOLDENS, ids=lambda x: getattr(x, "__name__", None))
 def test_golden_in_any_order(metric, kwargs, relevance, expected):
     order = torch.tensor([4, 0, 5, 2, 1, 3])
+    kwargs = {name: value[order] if isinstance(value, torch.Tensor) else value for name, value in kwargs.items()}
     value = metric(torch.tensor(SCORES)[order], torch.tensor(relevance)[order], **kwargs)
     assert value.item() == pytest.approx(expected, abs=1e-6)
 

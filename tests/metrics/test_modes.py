@@ -30,6 +30,7 @@ LOSSES = {
 }
 #: The same as they measure, without a gradient.
 MEASURES = {**{repr(case): case.metric for case in METRICS + SOFT_CUTS}, "spearman": rb.spearman, "kendall": rb.kendall}
+WEIGHTS = {"item_weights": torch.arange(1.0, N + 1), "query_weights": torch.arange(1.0, N + 1) ** 2}
 every_loss = pytest.mark.parametrize("name", LOSSES)
 every_measure = pytest.mark.parametrize("name", MEASURES)
 
@@ -62,7 +63,7 @@ def test_measures(name, mode):
     scores, relevance = scene()
     where = torch.rand(N, N) < 0.8
     where[:, :3] = True
-    for kwargs in ({}, {"where": where}, {"reduction": "none"}):
+    for kwargs in ({}, {"where": where}, {"reduction": "none"}, WEIGHTS):
         value = MEASURES[name](scores.detach(), relevance, **kwargs)
         with {**MODES, **WITHOUT_GRADIENT}[mode]():
             inside = MEASURES[name](scores.detach().clone(), relevance, **kwargs)
@@ -112,6 +113,7 @@ def test_a_device_without_float64(name):
     scores, relevance = scene()
     with NoDouble():
         MEASURES[name](scores.detach(), relevance)
+        MEASURES[name](scores.detach(), relevance, **WEIGHTS)
 
 
 @every_loss
@@ -128,6 +130,7 @@ def test_a_measure_reads_no_value_where_checks_are_off(name):
         MEASURES[name](scores.detach(), relevance)
     with rb.checks.off(), NoSync():
         MEASURES[name](scores.detach(), relevance)
+        MEASURES[name](scores.detach(), relevance, **WEIGHTS)
 
 
 @every_loss
@@ -171,6 +174,10 @@ def test_vmap(metric):
     scores, relevance = scene()
     values = torch.func.vmap(lambda s, r: metric(s, r, reduction="none"))(scores.detach(), relevance)
     torch.testing.assert_close(values, metric(scores.detach(), relevance, reduction="none"), rtol=0, atol=1e-6)
+    weights = WEIGHTS["item_weights"].roll(4).expand(N, N)
+    values = torch.func.vmap(lambda s, r, w: metric(s, r, item_weights=w, reduction="none"))(scores.detach(), relevance, weights)
+    expected = metric(scores.detach(), relevance, item_weights=weights, reduction="none")
+    torch.testing.assert_close(values, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", COMPOSED)
@@ -187,8 +194,9 @@ def test_compiles_to_one_graph(metric):
     torch._dynamo.reset()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning)  # of torch's own making, while it traces a Function
-        value = torch.compile(lambda s, r: metric(s, r), backend="eager", fullgraph=True)(scores.detach(), relevance)
-    torch.testing.assert_close(value, metric(scores.detach(), relevance), rtol=0, atol=1e-6)
+        for kwargs in ({}, WEIGHTS):
+            value = torch.compile(lambda s, r, kw=kwargs: metric(s, r, **kw), backend="eager", fullgraph=True)(scores.detach(), relevance)
+            torch.testing.assert_close(value, metric(scores.detach(), relevance, **kwargs), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import kendalltau, rankdata, spearmanr
-from sklearn.metrics import average_precision_score, ndcg_score
+from sklearn.metrics import average_precision_score, dcg_score, ndcg_score
+from torchmetrics.functional.retrieval import retrieval_average_precision, retrieval_r_precision, retrieval_reciprocal_rank
 
 import oracles
 import rankbook as rb
@@ -41,6 +42,29 @@ def test_ndcg_is_that_of_scikit_learn(k):
     scores, relevance = lists(50, 12)  # scikit-learn averages over ties, so: none
     expected = [ndcg_score([2.0**r - 1], [s], k=k) for s, r in zip(scores.numpy(), relevance.numpy(), strict=True)]
     np.testing.assert_allclose(rb.ndcg(scores, relevance, k=k, reduction="none"), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [None, 1, 4, 100])
+def test_linear_gains_are_those_of_scikit_learn(k):
+    scores, relevance = lists(50, 12)
+    for metric, theirs in ((rb.dcg, dcg_score), (rb.ndcg, ndcg_score)):
+        expected = [theirs([r], [s], k=k) for s, r in zip(scores.numpy(), relevance.numpy(), strict=True)]
+        np.testing.assert_allclose(metric(scores, relevance, k=k, gain="linear", reduction="none"), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 4, 100])
+def test_cuts_are_those_of_torchmetrics(k):
+    """Whose AP divides by the positives found in the top k, where ours divides by those that fit."""
+    scores, relevance = lists(50, 12)
+    scores, found = scores.sigmoid(), relevance > 0  # it drops scores of 0 and less
+    ours = rb.average_precision(scores, found, k=k, reduction="none") * found.sum(-1).clamp(max=k)
+    hits = rb.recall_at_k(scores, found, k=k, reduction="none") * found.sum(-1)
+    for theirs, expected in (
+        (partial(retrieval_average_precision, top_k=k), ours / hits.clamp(min=1)),
+        (partial(retrieval_reciprocal_rank, top_k=k), rb.reciprocal_rank(scores, found, k=k, reduction="none")),
+        (retrieval_r_precision, rb.r_precision(scores, found, reduction="none")),
+    ):
+        np.testing.assert_allclose(expected, [theirs(s, r) for s, r in zip(scores, found, strict=True)], atol=1e-6)
 
 
 @pytest.mark.parametrize("grid", [None, 2, 1], ids=["distinct", "ties", "heavy ties"])

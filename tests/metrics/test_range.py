@@ -26,7 +26,7 @@ def test_values_and_gradients(case, ranker):
     for scores, relevance in scenes(ranker.length):
         for rank_fn in (ranker.soft, ranker.sharp or ranker.soft):
             values = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
-            assert ((values >= 0) & (values <= 1)).all()
+            assert ((values >= 0) & (values <= case.bounds(relevance) * (1 + 1e-6))).all()
             if values.requires_grad:
                 (gradient,) = torch.autograd.grad(values.sum(), scores)
                 assert gradient.isfinite().all()
@@ -52,7 +52,7 @@ def test_any_rank(case, said):
     scores, relevance = lists(4, 9, dtype=torch.float32)
     scores.requires_grad_()
     values = case.metric(scores, relevance, rank_fn=lambda s, r=None, *, where=None: said - s, reduction="none")
-    assert ((values >= 0) & (values <= 1)).all()
+    assert ((values >= 0) & (values <= case.bounds(relevance) * (1 + 1e-6))).all()
     (gradient,) = torch.autograd.grad(values.sum(), scores)
     assert gradient.isfinite().all()
 
@@ -65,8 +65,9 @@ def test_more_above_among_the_positives_than_in_all(case):
         ranks = rb.exact_ranks(scores, where=where)
         return ranks if where is None else 50 * ranks
 
-    values = case.metric(*lists(6, 9), rank_fn=ranker, reduction="none")
-    assert ((values >= 0) & (values <= 1)).all()
+    scores, relevance = lists(6, 9)
+    values = case.metric(scores, relevance, rank_fn=ranker, reduction="none")
+    assert ((values >= 0) & (values <= case.bounds(relevance) * (1 + 1e-6))).all()
 
 
 @every_metric
@@ -75,7 +76,7 @@ def test_what_is_inside_keeps_its_bits_and_its_gradient(case, monkeypatch):
     scores.requires_grad_()
     rank_fn = partial(rb.sigmoid_ranks, tau=0.5)
     values = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
-    for module in ("ranking", "cutoff", "precision", "hierarchy"):
+    for module in ("ranking", "cutoff", "precision", "hierarchy", "gains"):
         monkeypatch.setattr(f"rankbook.metrics.{module}.clamp_through", lambda values, low, high=None: values)
     free = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
     assert torch.equal(values, free)

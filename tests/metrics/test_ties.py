@@ -13,7 +13,7 @@ from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
 WORST = partial(rb.exact_ranks, ties="worst")
 #: Metrics whose default says what a well-known library says, out of the reach of any order: two positives tied behind a negative
 #: earn AP 2/3 in scikit-learn, 7/12 in both of their orders.
-AS_ORACLES = {"average_precision", "hierarchical_ap"}
+AS_ORACLES = {"average_precision", "average_precision@2", "average_precision@2 tau_rank", "hierarchical_ap"}
 SMALL = [
     (scores, relevance)
     for n in (1, 2, 3, 4)
