@@ -52,8 +52,8 @@ class CalibrationLoss(BatchLoss):
         if batch.self_index is not None and self.query == "absent":
             excess.scatter_(1, batch.self_index[:, None], -1)
             pairs -= len(scores)
-        lacking = [self.pos_margin - scores[rows[:, None], places] for rows, places, _, _ in groups]
-        for rows, places, _, _ in groups:
+        lacking = [self.pos_margin - scores[rows[:, None], places] for rows, places, *_ in groups]
+        for rows, places, *_ in groups:
             excess[rows[:, None], places] = -1
         pull, push = sum((lack.relu().sum() for lack in lacking), scores.new_zeros(())), excess.relu_().sum()
         if self.violations_only:
@@ -66,7 +66,7 @@ class CalibrationLoss(BatchLoss):
         if not wanted:
             return loss, None, None
         grad = excess.sign_().div_(count_push)
-        for (rows, places, _, _), lack in zip(groups, lacking, strict=True):
+        for (rows, places, *_), lack in zip(groups, lacking, strict=True):
             grad[rows[:, None], places] = (lack > 0).to(grad.dtype) / -count_pull
         to_queries, to_gallery = grad @ batch.gallery, grad.T @ batch.queries
         return (loss, to_queries.add_(to_gallery), None) if batch.own_gallery else (loss, to_queries, to_gallery)

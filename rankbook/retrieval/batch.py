@@ -11,19 +11,25 @@ from torch import Tensor
 from rankbook.checks import check_device, check_finite, check_tensor, reads_values, warn
 from rankbook.precision import wide
 from rankbook.relevance import Labels, check_labels
+from rankbook.retrieval.roles import check_mask, check_places, check_weights, check_whole_relevance
 
 #: The largest products of two embeddings that float32 computes with all its digits, sums and squares of theirs included.
 _PRODUCTS = (1e-18, 1e18)
 
 
 class Batch(NamedTuple):
-    """A checked batch: float32 or float64 embeddings, labels as [items, levels]."""
+    """A checked batch: float32 or float64 embeddings; what is positive for whom, by labels [items, levels] or by a relevance;
+    who is in whose gallery; and how much queries and items weigh. Labels and places may stay on the CPU beside embeddings on a GPU."""
 
     queries: Tensor  # [b, d]
-    labels: Tensor  # [b, levels]
+    labels: Tensor | None  # [b, levels]; None: there is a relevance
     gallery: Tensor  # [m, d]; the queries themselves if there is no reference set
-    ref_labels: Tensor  # [m, levels]
-    self_index: Tensor | None  # [b], where each query stands in the gallery; None: nowhere
+    ref_labels: Tensor | None  # [m, levels]
+    self_index: Tensor | None  # [b], where each query stands in the gallery, -1: nowhere; None: nobody stands there
+    where: Tensor | None = None  # [m] or [b, m], which gallery items count; None: all
+    relevance: Tensor | None = None  # [b, m], in the place of labels; above 0: positive
+    query_weights: Tensor | None = None  # [b]
+    item_weights: Tensor | None = None  # [m]
 
     @property
     def own_gallery(self) -> bool:
@@ -32,29 +38,38 @@ class Batch(NamedTuple):
 
     def finest(self) -> Batch:
         """The same batch with the finest level only: binary relevance."""
-        return self._replace(labels=self.labels[:, :1], ref_labels=self.ref_labels[:, :1])
+        return self if self.labels is None else self._replace(labels=self.labels[:, :1], ref_labels=self.ref_labels[:, :1])
 
     def scores(self, rows: Tensor) -> Tensor:
         """Dot products of some queries with the gallery: [rows, m]."""
         return self.queries.index_select(0, rows) @ self.gallery.T
 
 
-def check_batch(embeddings: Tensor, labels: Labels, ref_embeddings: Tensor | None = None, ref_labels: Labels | None = None) -> Batch:
-    """Check embeddings and labels against each other. Half precision becomes float32; so large or so small embeddings that
-    float32 loses their products become float64, and the loss with them."""
-    if (ref_embeddings is None) != (ref_labels is None):
-        missing = "ref_labels" if ref_labels is None else "ref_embeddings"
-        raise ValueError(f"{missing} is missing: give both ref_embeddings and ref_labels, or neither")
+def check_batch(
+    embeddings: Tensor,
+    labels: Labels | None = None,
+    ref_embeddings: Tensor | None = None,
+    ref_labels: Labels | None = None,
+    *,
+    self_index: Tensor | None = None,
+    where: Tensor | None = None,
+    relevance: Tensor | None = None,
+    query_weights: Tensor | None = None,
+    item_weights: Tensor | None = None,
+) -> Batch:
+    """Check embeddings and what goes with them against each other. Half precision becomes float32; so large or so small embeddings
+    that float32 loses their products become float64, and the loss with them.
+
+    Args: as the batch losses (`rankbook.losses.batch_loss`).
+    """
+    _check_which(labels, ref_embeddings, ref_labels, self_index, relevance)
     own_gallery = ref_embeddings is None
     queries = _check_embeddings("embeddings", embeddings)
     gallery = queries if own_gallery else _check_embeddings("ref_embeddings", ref_embeddings)
     if not own_gallery:
         check_device("ref_embeddings", gallery, "embeddings", queries)
-    labels, ref_labels = check_labels(labels, ref_labels, device=queries.device)
-    check_device("labels", labels, "embeddings", queries)
-    for name, items, label in (("", queries, labels), ("ref_", gallery, ref_labels)):
-        if len(items) != len(label):
-            raise ValueError(f"{name}labels must have one entry for each of the {len(items)} {name}embeddings, got {len(label)}")
+    if relevance is None:
+        labels, ref_labels = _check_labels(labels, ref_labels, queries, gallery)
     if queries.shape[1] != gallery.shape[1]:
         raise ValueError(f"ref_embeddings must have the {queries.shape[1]} dimensions of embeddings, got {gallery.shape[1]}")
     largest = _check_values("embeddings", queries)
@@ -65,8 +80,50 @@ def check_batch(embeddings: Tensor, labels: Labels, ref_embeddings: Tensor | Non
     queries = queries.to(dtype)
     if own_gallery:
         _notice_scores(queries)
-        return Batch(queries, labels, queries, ref_labels, torch.arange(len(queries), device=queries.device))
-    return Batch(queries, labels, gallery.to(dtype), ref_labels, None)
+        gallery, self_index = queries, torch.arange(len(queries), device=queries.device)
+    else:
+        gallery, self_index = gallery.to(dtype), check_places(self_index, queries, gallery)
+    return Batch(
+        queries,
+        labels,
+        gallery,
+        ref_labels,
+        self_index,
+        check_mask(where, queries, gallery),
+        check_whole_relevance(relevance, queries, gallery),
+        check_weights("query_weights", query_weights, queries),
+        check_weights("item_weights", item_weights, gallery),
+    )
+
+
+def _check_which(
+    labels: Labels | None, ref_embeddings: Tensor | None, ref_labels: Labels | None, self_index: Tensor | None, relevance: Tensor | None
+) -> None:
+    """What must come together, and what must not."""
+    if (labels is None) == (relevance is None):
+        came = "neither" if labels is None else "both"
+        raise ValueError(f"labels or relevance must be given, one of the two, got {came}: labels [b], or relevance [b, m] >= 0")
+    if relevance is not None and ref_labels is not None:
+        raise ValueError("ref_labels go with labels; relevance [b, m] tells of each item of ref_embeddings, so leave ref_labels out")
+    if relevance is None and (ref_embeddings is None) != (ref_labels is None):
+        missing = "ref_labels" if ref_labels is None else "ref_embeddings"
+        raise ValueError(f"{missing} is missing: give both ref_embeddings and ref_labels, or neither")
+    if self_index is not None and ref_embeddings is None:
+        raise ValueError(
+            "self_index tells where the queries stand in ref_embeddings, which are not given; without them each query stands in "
+            "its own place, and is left out there"
+        )
+
+
+def _check_labels(labels: Labels, ref_labels: Labels | None, queries: Tensor, gallery: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels of queries and gallery on one device, that of the embeddings or the CPU: there they are sorted without a wait for a GPU."""
+    labels, ref_labels = check_labels(labels, ref_labels, device="cpu")
+    if labels.device.type != "cpu":
+        check_device("labels", labels, "embeddings", queries)
+    for name, items, label in (("", queries, labels), ("ref_", gallery, ref_labels)):
+        if len(items) != len(label):
+            raise ValueError(f"{name}labels must have one entry for each of the {len(items)} {name}embeddings, got {len(label)}")
+    return labels, ref_labels
 
 
 def _check_embeddings(name: str, value: Tensor) -> Tensor:

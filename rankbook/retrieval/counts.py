@@ -91,17 +91,14 @@ class RankLoss(NamedTuple):
             if part.stop >= at_positives.shape[1]:
                 scores[block] = grad  # they are not needed again
         scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
-        if group.absent is not None:
-            scores.scatter_(1, group.absent, 0)
+        group.leave_out(scores, 0)
         return loss
 
 
 def leave_negatives(scores: Tensor, group: Group) -> Tensor:
     """The scores of the positives [q, R]; in ``scores`` they, and the queries that are left out, are set to minus infinity."""
     at_positives = scores.gather(1, group.places)
-    scores.scatter_(1, group.places, -torch.inf)
-    if group.absent is not None:
-        scores.scatter_(1, group.absent, -torch.inf)
+    group.leave_out(scores.scatter_(1, group.places, -torch.inf), -torch.inf)
     return at_positives
 
 

@@ -1,10 +1,11 @@
-"""The positives of each query, found by sorting the labels once."""
+"""The positives of each query: by labels, which are sorted once, or by a mask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,50 +21,187 @@ class Group(NamedTuple):
 
     rows: Tensor  # [q], which queries
     places: Tensor  # [q, R] of their positives in the gallery
-    relevance: Tensor  # [q, R], levels that the positives share with the query
-    absent: Tensor | None  # [q, 1], places of the queries, if they are left out
+    relevance: Tensor  # [q, R] of the positives: levels that they share with the query, or grades as given
+    absent: Tensor | None = None  # [q, 1], places of the queries, if they are left out of the gallery that they are
+    outside: Tensor | None = None  # [q, m] or [1, m], what else is not in their gallery
+    weights: Tensor | None = None  # [q, R] of the positives
+
+    def leave_out(self, of_items: Tensor, value: float) -> Tensor:
+        """Overwrite ``of_items`` [q, m] by ``value`` at what is not in the gallery of the queries."""
+        if self.absent is not None:
+            of_items.scatter_(1, self.absent, value)
+        return of_items if self.outside is None else of_items.masked_fill_(self.outside, value)
+
+    def gallery_sizes(self, items: int) -> int | Tensor:
+        """How many of the items are in the gallery of each query: one number, or [q, 1]."""
+        if self.outside is None:
+            return items - (self.absent is not None)
+        return self.where(items).sum(1, keepdim=True)
+
+    def where(self, items: int) -> Tensor:
+        """The mask of the gallery of each query: [q, items]."""
+        present = torch.ones(len(self.rows), items, dtype=torch.bool, device=self.rows.device)
+        return self.leave_out(present, False)
+
+    def shares(self, dtype: torch.dtype) -> float | Tensor:
+        """What each positive contributes to a mean over the positives of its query: one number, or [q, R]."""
+        if self.weights is None:
+            return 1 / self.places.shape[1]
+        return (self.weights / self.weights.sum(1, keepdim=True)).to(dtype)
 
 
 class Positives:
-    """The positives of all queries of a batch: the items that share the coarsest level.
+    """The positives of all queries of a batch: the items that share the coarsest level, or whose relevance is above 0.
 
-    The labels are sorted once, so any order will do. Grouping the queries by the number of their positives leaves no padding,
-    and there are at most about sqrt(2 B) different numbers.
+    Grouping the queries by the number of their positives leaves no padding, and there are at most about sqrt(2 B) different
+    numbers for labels. The host must know them. That is the one wait for a GPU, and none if the labels are on the CPU.
     """
 
     def __init__(self, batch: Batch, query: QueryRole):
         self.batch, self.query = batch, query
-        coarse, self.order = batch.ref_labels[:, -1].sort(stable=True)
-        own = batch.labels[:, -1].contiguous()
-        self.start = torch.searchsorted(coarse, own)
-        self.size = torch.searchsorted(coarse, own, right=True) - self.start
-        self.own_place = None
-        if batch.self_index is not None and query != "positive":
-            self.size -= 1
-            place = torch.arange(len(self.order), device=self.order.device)
-            self.own_place = torch.empty_like(self.order).scatter_(0, self.order, place)[batch.self_index] - self.start
-        sizes, counts = self.size.unique(return_counts=True)
+        device = batch.queries.device
+        by_label = batch.relevance is None and (batch.where is None or batch.where.dim() == 1)
+        self.source = (_ByLabel if by_label else _ByMask)(batch, query)
+        sizes = on_host(self.source.sizes)
         #: how many positives -> how many queries have so many
-        self.sizes = {size: count for size, count in torch.stack([sizes, counts], 1).tolist() if size > 0}
+        self.sizes = {int(size): int(count) for size, count in zip(*np.unique(sizes[sizes > 0], return_counts=True), strict=True)}
         #: queries that have a positive
         self.total = sum(self.sizes.values())
+        order = np.argsort(sizes, kind="stable")[len(sizes) - self.total :]
+        self.rows = torch.from_numpy(order).to(device, non_blocking=True)
+        self.self_index = None if batch.self_index is None else batch.self_index.to(device, non_blocking=True)
+        #: what the queries that have a positive weigh together, at least 1 query: the losses are divided by it
+        self.weight: int | Tensor = max(self.total, 1)
+        if batch.query_weights is not None:
+            weight = batch.query_weights.index_select(0, self.rows).sum()
+            self.weight = torch.where(weight > 0, weight, 1.0)
 
     def groups(self, limit: Callable[[int], int]) -> Iterator[Group]:
         """Groups of at most ``limit(R)`` queries; queries without a positive are in none."""
-        labels, ref_labels = self.batch.labels, self.batch.ref_labels
-        for size in self.sizes:
-            nth = torch.arange(size, device=self.order.device)
-            for rows in (self.size == size).nonzero().squeeze(1).split(limit(size)):
-                places = self.start[rows, None] + nth
-                if self.own_place is not None:  # step over the query in its own class
-                    places += nth >= self.own_place[rows, None]
-                places = self.order[places]
-                if labels.shape[1] == 1:
-                    relevance = torch.ones_like(places)
-                else:
-                    relevance = (labels[rows, None] == ref_labels[places]).sum(-1)
-                out = self.batch.self_index is not None and self.query == "absent"
-                yield Group(rows, places, relevance, self.batch.self_index[rows, None] if out else None)
+        weights = self.batch.item_weights
+        for (size, count), rows_of_size in zip(self.sizes.items(), self.rows.split([*self.sizes.values()]), strict=True):
+            for rows in rows_of_size.split(min(limit(size), count)):
+                places = self.source.places(rows, size)
+                own = self.query == "absent" and self.self_index is not None
+                absent = self.self_index[rows, None] if own and self.batch.own_gallery else None
+                outside = self.outside(rows)
+                yield Group(rows, places, self._relevance(rows, places), absent, outside, None if weights is None else weights[places])
+
+    def outside(self, rows: Tensor) -> Tensor | None:
+        """What is not in the gallery of some queries, [q, m] or [1, m], but for the queries of a batch that is its own gallery."""
+        where, outside = self.batch.where, None
+        if where is not None:
+            outside = ~(where[None] if where.dim() == 1 else where.index_select(0, rows))
+        if self.query == "absent" and self.self_index is not None and not self.batch.own_gallery:
+            own = torch.arange(len(self.batch.gallery), device=rows.device) == self.self_index[rows, None]
+            outside = own if outside is None else outside | own
+        return outside
+
+    def _relevance(self, rows: Tensor, places: Tensor) -> Tensor:
+        if self.batch.relevance is not None:
+            return self.batch.relevance.index_select(0, rows).gather(1, places)
+        if self.batch.labels.shape[1] == 1:
+            return torch.ones_like(places)
+        labels, ref_labels = _labels_on(self.batch, places.device)
+        return (labels[rows, None] == ref_labels[places]).sum(-1)
+
+
+class _ByLabel:
+    """Positives share the coarsest level. The labels are sorted once, so any order will do: each class is a range of the order."""
+
+    def __init__(self, batch: Batch, query: QueryRole):
+        # on the CPU if all that matters lies there
+        parts = (batch.labels, batch.where, batch.item_weights, None if batch.own_gallery else batch.self_index)
+        home = next((part.device for part in parts if part is not None and part.device.type != "cpu"), torch.device("cpu"))
+        labels, ref_labels = _labels_on(batch, home)
+        coarse, order = ref_labels[:, -1].sort(stable=True)
+        own = labels[:, -1].contiguous()
+        self.start, stop = torch.searchsorted(coarse, own), torch.searchsorted(coarse, own, right=True)
+        self_index = None
+        if batch.self_index is not None and query != "positive":
+            self_index = torch.arange(len(own), device=home) if batch.own_gallery else batch.self_index.to(home, non_blocking=True)
+        place = counts = None
+        if self_index is not None:
+            nth = torch.arange(len(order), device=home)
+            place = torch.empty_like(order).scatter_(0, order, nth)[self_index.clamp(min=0)]
+            counts = self_index >= 0
+        if batch.where is not None:  # the order of the items that are there, and how many of them stand before each place
+            where = batch.where.to(home, non_blocking=True)
+            before = _counts_before(where[order])
+            order = order[true_places(where[order][None], len(order))[0]]
+            self.start, stop = before[self.start], before[stop]
+            if place is not None:
+                place, counts = before[place], counts & where[self_index.clamp(min=0)]
+        self.order, self.sizes, self.own_place = order, stop - self.start, None
+        if place is not None:  # a query in its own class is stepped over
+            counts &= (place >= self.start) & (place < stop)
+            self.sizes = self.sizes - counts.long()
+            self.own_place = torch.where(counts, place - self.start, len(order))
+        if batch.item_weights is not None:
+            heavy = (batch.item_weights > 0).to(home, non_blocking=True)
+            before = _counts_before(heavy[order])
+            found = before[stop] - before[self.start]
+            if place is not None:
+                found = found - (counts & heavy[self_index.clamp(min=0)]).long()
+            self.sizes = torch.where(found > 0, self.sizes, 0)
+        device = batch.queries.device
+        self.start, self.order = self.start.to(device, non_blocking=True), self.order.to(device, non_blocking=True)
+        self.own_place = None if self.own_place is None else self.own_place.to(device, non_blocking=True)
+
+    def places(self, rows: Tensor, size: int) -> Tensor:
+        nth = torch.arange(size, device=rows.device)
+        places = self.start[rows, None] + nth
+        if self.own_place is not None:
+            places += nth >= self.own_place[rows, None]
+        return self.order[places]
+
+
+class _ByMask:
+    """Positives are told query by query: by a relevance, or by labels and a gallery of each query's own."""
+
+    def __init__(self, batch: Batch, query: QueryRole):
+        device = batch.queries.device
+        if batch.relevance is not None:
+            self.mask = batch.relevance > 0
+        else:
+            labels, ref_labels = _labels_on(batch, device)
+            self.mask = labels[:, None, -1] == ref_labels[None, :, -1]
+        if batch.where is not None:
+            self.mask &= batch.where
+        if batch.self_index is not None and query != "positive":
+            own = batch.self_index.to(device, non_blocking=True)
+            self.mask &= torch.arange(len(batch.gallery), device=device) != own[:, None]
+        self.sizes = self.mask.sum(1)
+        if batch.item_weights is not None:
+            found = (self.mask & (batch.item_weights > 0)).any(1)
+            self.sizes = torch.where(found, self.sizes, 0)
+
+    def places(self, rows: Tensor, size: int) -> Tensor:
+        """Where the mask is true: as `Tensor.nonzero`, for which a GPU would have to be waited for."""
+        return true_places(self.mask.index_select(0, rows), size)
+
+
+def true_places(mask: Tensor, size: int) -> Tensor:
+    """The places of the first ``size`` true entries of each row [q, m] -> [q, size]; 0 where there are fewer."""
+    nth = mask.cumsum(1)
+    # all others write to one more column, which is cut off
+    target = torch.where(mask & (nth <= size), nth - 1, size)
+    places = torch.zeros(len(mask), size + 1, dtype=torch.int64, device=mask.device)
+    return places.scatter_(1, target, torch.arange(mask.shape[1], device=mask.device).expand(mask.shape))[:, :size]
+
+
+def on_host(values: Tensor) -> np.ndarray:
+    """The values where Python can read them: a wait, if they are on a GPU. The block loop of the losses has no other."""
+    return values.cpu().numpy()
+
+
+def _counts_before(mask: Tensor) -> Tensor:
+    """How many entries are true before each place of a mask [m], and in all: [m + 1]."""
+    return torch.cat([mask.new_zeros(1, dtype=torch.int64), mask.cumsum(0)])
+
+
+def _labels_on(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    return batch.labels.to(device, non_blocking=True), batch.ref_labels.to(device, non_blocking=True)
 
 
 def warn_no_positive() -> None:
