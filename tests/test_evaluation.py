@@ -85,7 +85,7 @@ def test_blocks_of_comparisons_change_nothing(monkeypatch):
 def test_counting_and_sorting_agree(monkeypatch, few):
     x, y = problem(0, rounded=True, classes=5)
     expected = evaluate_retrieval(x, y)
-    monkeypatch.setattr("rankbook.evaluation.math.log2", lambda m: few)
+    monkeypatch.setattr("rankbook.retrieval.short_lists.math.log2", lambda m: few)
     assert evaluate_retrieval(x, y) == expected
 
 
@@ -157,7 +157,7 @@ def test_many_positives_are_quick():
     calls = []
     x, y = torch.randn(8000, 8), torch.arange(8000) % 6
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rankbook.evaluation.count_exactly", lambda *arguments: calls.append(arguments))
+        patch.setattr("rankbook.retrieval.short_lists.count_exactly", lambda *arguments: calls.append(arguments))
         evaluate_retrieval(x[:4], y[:4], x, y, metrics={"R@1": partial(rb.hit_at_k, k=1)})
     assert not [scores for scores, _ in calls if scores.shape[1] == 8000]
 

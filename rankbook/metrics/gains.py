@@ -154,7 +154,14 @@ def _exponential(relevance: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]
     largest = relevance.amax(-1, keepdim=True)
     wide = relevance.dtype if relevance.is_floating_point() else dtype
     below, grade, most = (x.to(wide) for x in (relevance - largest, relevance, largest))
-    tiny = torch.exp2(below) * -torch.expm1(-math.log(2) * grade)  # 2^(rel - m) (1 - 2^-rel) does not cancel
-    gain = torch.where(grade < 1, tiny, torch.exp2(below) - torch.exp2(-most))
+    tiny = _power_of_two(below) * -torch.expm1(-math.log(2) * grade)  # 2^(rel - m) (1 - 2^-rel) does not cancel
+    gain = torch.where(grade < 1, tiny, _power_of_two(below) - _power_of_two(-most))
     part = torch.where((most > 0) & (most < 1), -torch.expm1(-math.log(2) * most), 1.0)
-    return (gain / part).to(dtype), (torch.exp2(most) * part).squeeze(-1).to(dtype)
+    return (gain / part).to(dtype), (_power_of_two(most) * part).squeeze(-1).to(dtype)
+
+
+def _power_of_two(x: Tensor) -> Tensor:
+    """2^x, exact for whole x. torch rounds exp2 of other numbers one way in a vector and another way in what is left over of one,
+    so that the value of a list would depend on the lists beside it."""
+    whole = x.floor()
+    return torch.exp2(whole) * torch.exp(math.log(2) * (x - whole))

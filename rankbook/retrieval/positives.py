@@ -78,14 +78,16 @@ class Positives:
 
     def groups(self, limit: Callable[[int], int]) -> Iterator[Group]:
         """Groups of at most ``limit(R)`` queries; queries without a positive are in none."""
-        weights = self.batch.item_weights
         for (size, count), rows_of_size in zip(self.sizes.items(), self.rows.split([*self.sizes.values()]), strict=True):
             for rows in rows_of_size.split(min(limit(size), count)):
-                places = self.source.places(rows, size)
-                own = self.query == "absent" and self.self_index is not None
-                absent = self.self_index[rows, None] if own and self.batch.own_gallery else None
-                outside = self.outside(rows)
-                yield Group(rows, places, self._relevance(rows, places), absent, outside, None if weights is None else weights[places])
+                yield self.group(rows, size)
+
+    def group(self, rows: Tensor, size: int) -> Group:
+        """Some queries with ``size`` positives each; where one has fewer, any places stand behind its own."""
+        weights, places = self.batch.item_weights, self.source.places(rows, size)
+        own = self.query == "absent" and self.self_index is not None
+        absent = self.self_index[rows, None] if own and self.batch.own_gallery else None
+        return Group(rows, places, self._relevance(rows, places), absent, self.outside(rows), None if weights is None else weights[places])
 
     def outside(self, rows: Tensor) -> Tensor | None:
         """What is not in the gallery of some queries, [q, m] or [1, m], but for the queries of a batch that is its own gallery."""
@@ -153,7 +155,7 @@ class _ByLabel:
         places = self.start[rows, None] + nth
         if self.own_place is not None:
             places += nth >= self.own_place[rows, None]
-        return self.order[places]
+        return self.order[places.clamp_(max=len(self.order) - 1)]
 
 
 class _ByMask:
