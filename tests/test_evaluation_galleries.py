@@ -105,17 +105,17 @@ def test_every_metric_is_a_loop_over_the_queries(scene, weighted):
 
 
 @pytest.mark.parametrize("by", ["labels", "relevance"])
-@pytest.mark.parametrize("m", [90, 700])
+@pytest.mark.parametrize("m", [90, 500])
 def test_chunks_leave_no_trace_in_the_last_digit(by, m):
     """Queries with numbers of positives of their own, counted and sorted."""
     g = torch.Generator().manual_seed(0)
-    x, ref_x = (torch.nn.functional.normalize(torch.randn(n, 17, generator=g).sign(), dim=1) for n in (70, m))
-    arguments = {"ref_embeddings": ref_x, "where": torch.rand(70, m, generator=g) < 0.8, "item_weights": torch.rand(m, generator=g)}
+    x, ref_x = (torch.nn.functional.normalize(torch.randn(n, 17, generator=g).sign(), dim=1) for n in (30, m))
+    arguments = {"ref_embeddings": ref_x, "where": torch.rand(30, m, generator=g) < 0.8, "item_weights": torch.rand(m, generator=g)}
     if by == "labels":
-        arguments |= {"labels": torch.randint(4, (70,), generator=g), "ref_labels": torch.randint(4, (m,), generator=g)}
+        arguments |= {"labels": torch.randint(4, (30,), generator=g), "ref_labels": torch.randint(4, (m,), generator=g)}
     else:
-        arguments["relevance"] = torch.rand(70, m, generator=g) * (torch.rand(70, m, generator=g) < torch.rand(70, 1, generator=g))
-    one, *others = (evaluate_retrieval(x, metrics=ALL, chunk_size=size, **arguments) for size in (1, 7, 48, 1000))
+        arguments["relevance"] = torch.rand(30, m, generator=g) * (torch.rand(30, m, generator=g) < torch.rand(30, 1, generator=g))
+    one, *others = (evaluate_retrieval(x, metrics=ALL, chunk_size=size, **arguments) for size in (1, 7, 1000))
     for other in others:
         assert other == one
 
@@ -221,8 +221,8 @@ def seconds(function):
 
 @pytest.mark.parametrize("by", ["labels", "relevance", "relevance of many"])
 def test_the_cost_is_that_of_a_few_sorts(by):
-    """Few classes of many items; and a relevance, with which every query has its own number of positives."""
-    m, b = 4000, 128
+    """Few classes of many items; and a relevance, with which every query has its own number of positives: up to 2 and 40 %."""
+    m, b = 8000, 192
     x, ref_x = torch.randn(b, 16), torch.randn(m, 16)
     if by == "labels":
         how = {"labels": torch.arange(b) % 6, "ref_labels": torch.arange(m) % 6}
@@ -230,7 +230,7 @@ def test_the_cost_is_that_of_a_few_sorts(by):
         how = {"relevance": torch.rand(b, m) < torch.rand(b, 1) * (0.02 if by == "relevance" else 0.4)}
     scores = (x @ ref_x.T).numpy()
     ours = seconds(lambda: evaluate_retrieval(x, ref_embeddings=ref_x, **how))
-    assert ours < 8 * seconds(lambda: np.argsort(-scores, axis=1))
+    assert ours < 10 * seconds(lambda: np.argsort(-scores, axis=1))  # 2 to 5; a group for each number of positives takes 30
 
 
 def test_partial_rankers_share_ranks():

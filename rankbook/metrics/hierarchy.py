@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_item_weights, check_lists, check_positive, reads_values
+from rankbook.metrics.lower_grades import lower_grades_ahead
 from rankbook.metrics.ranking import clamp_through, rank_items
 from rankbook.metrics.reduction import reduce_lists
 from rankbook.metrics.weights import share_found, shares_of_largest
 from rankbook.precision import full_precision
-from rankbook.ranks import exact_ranks, sigmoid_ranks, sup_ranks
+from rankbook.ranks import box_ranks, exact_ranks, laplace_ranks, sigmoid_ranks, sup_ranks
 from rankbook.ranks.by_hand import ByHand
+from rankbook.ranks.kernels import BoxStep, LaplaceStep
 from rankbook.ranks.pairs import BLOCK, blocks_at_once, leads
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.types import RankFn, Reduction
@@ -52,9 +55,10 @@ def hierarchical_ap(
         item_weights: the share of each positive in both sums over :math:`k`; ranks count items, whatever they weigh.
         query_weights, reduction: see `rankbook.metrics`.
 
-    Cost: for up to 8 distinct grades in a list, that of ranking the list once for each. For more, :math:`O(n^2)` time and
-    :math:`O(n)` memory whatever the grades with `exact_ranks`, `sup_ranks` and `sigmoid_ranks`; any other ranker ranks a list for
-    each distinct grade (for each item, where values may not be read: see ``rankbook.checks``), many in one call.
+    Cost: for up to 8 distinct grades in a list, that of ranking the list once for each. For more, whatever the grades and with
+    :math:`O(n)` memory, :math:`O(n \log n)` time with `exact_ranks` and `sup_ranks`, beside their own, and at most :math:`O(n^2)`
+    with `sigmoid_ranks`, `laplace_ranks` and `box_ranks`. Any other ranker ranks a list for each distinct grade (for each item,
+    where values may not be read: see ``rankbook.checks``), many in one call.
 
     Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); formula from their code.
 
@@ -75,9 +79,10 @@ def _hierarchical_ranks(rank_fn: RankFn, scores: Tensor, relevance: Tensor, grad
     """The weighted count ``[..., n]`` of the items above each, in the cheapest of three ways."""
     levels, ranker = _levels(grades), _unwrapped(rank_fn)
     if levels.shape[-1] > _FEW or not reads_values(grades):
-        if ranker is sigmoid_ranks:
-            tau = check_positive("tau", inspect.signature(rank_fn).parameters["tau"].default)
-            return _count_by_sigmoid(scores, extra=grades, knobs=(tau,))
+        if ranker in _BY_PAIRS:
+            knob, quick, count = _BY_PAIRS[ranker]
+            if levels.shape[-1] > grades.shape[-1] // quick:
+                return count(scores, extra=grades, knobs=(check_positive(knob, inspect.signature(rank_fn).parameters[knob].default),))
         if ranker in (exact_ranks, sup_ranks):  # which counts exactly among the equally relevant
             exact = (rank_fn if ranker is exact_ranks else exact_ranks)(scores, relevance, where=where)
             ties = inspect.signature(rank_fn).parameters["ties"].default if ranker is exact_ranks else "max"
@@ -122,43 +127,36 @@ def _by_levels(rank_fn: RankFn, scores: Tensor, grades: Tensor, levels: Tensor, 
 
 def _exact_count(ranks: Tensor, _: None, grades: Tensor, share: float) -> tuple[Tensor]:
     """From exact ranks: each item ahead counts the lower of the two grades, a tied one a ``share`` of it, itself its grade."""
-    r, g = (x.reshape(-1, x.shape[-1]) for x in (-ranks, grades))
-    counts = torch.empty_like(g)
-    for lists, rows, lead in leads(r, r):
-        ahead = torch.ge(lead, 0, out=torch.empty_like(lead))  # not boolean: floats are multiplied and summed faster
-        if share < 1:
-            ahead.mul_(share).add_(torch.gt(lead, 0, out=lead), alpha=1 - share)
-        # an item is tied with itself
-        counts[lists, rows] = ahead.mul_(_least(g, lists, rows)).sum(-1) + (1 - share) * g[lists, rows]
-    return (counts.view(ranks.shape),)
+    r, g = (x.reshape(-1, x.shape[-1]) for x in (ranks, grades))
+    return (lower_grades_ahead(r, g, share).view(ranks.shape),)
 
 
 def _no_slope(grad: Tensor, *_: Any) -> Tensor:
     return torch.zeros_like(grad)
 
 
-def _sigmoid_count(scores: Tensor, _: None, grades: Tensor, tau: float) -> tuple[Tensor]:
-    """The same, where each item ahead counts by a sigmoid of its lead."""
-    step = SigmoidStep(tau)
+def _step_count(step: Callable[[float], Any], scores: Tensor, _: None, grades: Tensor, knob: float) -> tuple[Tensor]:
+    """The same, where each item ahead counts by a step of its lead."""
+    counted = step(knob)
     s, g = (x.reshape(-1, x.shape[-1]) for x in (scores, grades))
     counts = torch.empty_like(g)
-    for lists, rows, lead in leads(s, s, step.scale):
-        weighed = step.values_(lead).mul_(_least(g, lists, rows))
+    for lists, rows, lead in leads(s, s, counted.scale):
+        weighed = counted.values_(lead).mul_(_least(g, lists, rows))
         weighed.diagonal(rows.start, -2, -1).zero_()
         counts[lists, rows] = weighed.sum(-1) + g[lists, rows]
     return (counts.view(scores.shape),)
 
 
-def _sigmoid_slopes(grad: Tensor, scores: Tensor, _: None, grades: Tensor, __: tuple[()], tau: float) -> Tensor:
+def _step_slopes(step: Callable[[float], Any], grad: Tensor, scores: Tensor, _: None, grades: Tensor, __: tuple[()], knob: float) -> Tensor:
     """Slopes and weights are symmetric, so one more pass over the rows gives all of the gradient."""
-    step = SigmoidStep(tau)
+    counted = step(knob)
     pull, s, g = (x.reshape(-1, x.shape[-1]) for x in (grad, scores, grades))
     back = torch.empty_like(s)
-    for lists, rows, lead in leads(s, s, step.scale):
-        slopes = step.slopes_(lead).mul_(_least(g, lists, rows))
+    for lists, rows, lead in leads(s, s, counted.scale):
+        slopes = counted.slopes_(lead).mul_(_least(g, lists, rows))
         slopes.diagonal(rows.start, -2, -1).zero_()
         back[lists, rows] = slopes.matmul(pull[lists].unsqueeze(-1)).squeeze(-1) - slopes.sum(-1) * pull[lists, rows]
-    return back.mul_(step.scale).view(scores.shape)
+    return back.mul_(counted.scale).view(scores.shape)
 
 
 def _least(grades: Tensor, lists: slice, rows: slice) -> Tensor:
@@ -167,4 +165,13 @@ def _least(grades: Tensor, lists: slice, rows: slice) -> Tensor:
 
 
 _count_exactly = ByHand("hierarchical ranks, exact", _exact_count, _no_slope)
-_count_by_sigmoid = ByHand("hierarchical ranks, sigmoid", _sigmoid_count, _sigmoid_slopes)
+#: Rankers of a step: the knob, the number of grades a call for each of which costs as much as all pairs (the n-th part of a list;
+#: a call of the sigmoid looks at all pairs itself), and the count over pairs.
+_BY_PAIRS: dict[RankFn, tuple[str, int, ByHand]] = {
+    ranker: (knob, quick, ByHand(f"hierarchical ranks, {ranker.__name__}", partial(_step_count, step), partial(_step_slopes, step)))
+    for ranker, knob, quick, step in (
+        (sigmoid_ranks, "tau", 1 << 60, SigmoidStep),
+        (laplace_ranks, "tau", 25, LaplaceStep),
+        (box_ranks, "width", 70, BoxStep),
+    )
+}

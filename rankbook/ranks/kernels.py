@@ -89,6 +89,48 @@ def box_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor 
     return put_absent_last(_box(scores, where, knobs=(width,)), where)
 
 
+class LaplaceStep:
+    """The Laplace distribution function of a lead, pair by pair (see `rankbook.ranks.steps`): where pairs carry weights of their own."""
+
+    def __init__(self, tau: float):
+        self.tau = check_positive("tau", tau)
+        self.scale = 1 / self.tau
+
+    def sums(self, leads: Tensor) -> Tensor:
+        return self.values_(leads).sum(-1)
+
+    def values_(self, leads: Tensor) -> Tensor:
+        ahead = torch.gt(leads, 0, out=torch.empty_like(leads))
+        return self.slopes_(leads).mul_(1 - 2 * ahead).add_(ahead)
+
+    def slopes_(self, leads: Tensor) -> Tensor:
+        far = -0.49 * math.log(torch.finfo(leads.dtype).tiny)  # beyond it nothing changes, and no square is subnormal
+        return leads.abs_().clamp_(max=far).neg_().exp_().mul_(0.5)
+
+    def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        return laplace_ranks(scores, relevance, where=where, tau=self.tau)
+
+
+class BoxStep:
+    """The ramp of the box rank, pair by pair."""
+
+    def __init__(self, width: float):
+        self.width = check_positive("width", width)
+        self.scale = 1 / self.width
+
+    def sums(self, leads: Tensor) -> Tensor:
+        return self.values_(leads).sum(-1)
+
+    def values_(self, leads: Tensor) -> Tensor:
+        return leads.add_(1).mul_(0.5).clamp_(0, 1)
+
+    def slopes_(self, leads: Tensor) -> Tensor:
+        return torch.lt(leads.abs_(), 1, out=leads).mul_(0.5)
+
+    def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
+        return box_ranks(scores, relevance, where=where, width=self.width)
+
+
 def _laplace_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
     order = best_first(scores, where)
     s = scores.gather(-1, order)

@@ -10,7 +10,8 @@ from torch import Tensor
 class Step(Protocol):
     r"""A smooth or bounding version of the step :math:`H(x) = \mathbb{1}[x \ge 0]`, computed in place, a block of leads at a time.
 
-    `SigmoidStep` of smooth.py and `SupStep` of suprank.py are the ones of this package; `count_exactly` of pairs.py is H itself.
+    `SigmoidStep` of smooth.py, `SupStep` of suprank.py, `LaplaceStep` and `BoxStep` of kernels.py are the ones of this package;
+    `count_exactly` of pairs.py is H itself.
     """
 
     scale: float

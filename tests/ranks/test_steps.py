@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import rankbook as rb
-from rankbook.ranks.pairs import count_exactly
+from rankbook.ranks.kernels import BoxStep, LaplaceStep
+from rankbook.ranks.pairs import count, count_exactly
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.ranks.suprank import SupStep
 
@@ -39,7 +40,22 @@ def test_values_and_slopes_of_sup_rank_keep_their_digits(dtype):
     torch.testing.assert_close(step.slopes_(x.clone()).double(), torch.where(far, 3.0, slope(x.double())), rtol=tolerance, atol=0)
 
 
-@pytest.mark.parametrize("step", [SigmoidStep(0.1), SupStep(0.1, 3.0, 0.2)], ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_values_and_slopes_of_laplace_and_box_keep_their_digits(dtype):
+    x = LEADS.to(dtype)
+    wide, tolerance = x.double(), 30 * torch.finfo(dtype).eps
+    tail = torch.exp(-wide.abs()) / 2
+    for step, value, slope in (
+        (LaplaceStep(tau=1.0), torch.where(wide > 0, 1 - tail, tail), tail),
+        (BoxStep(width=1.0), ((1 + wide) / 2).clamp(0, 1), torch.where(wide.abs() < 1, 0.5, 0.0).double()),
+    ):
+        torch.testing.assert_close(step.sums(x.clone()[:, None]).double(), value, rtol=tolerance, atol=1e-18)
+        torch.testing.assert_close(step.slopes_(x.clone()).double(), slope, rtol=tolerance, atol=0)
+
+
+@pytest.mark.parametrize(
+    "step", [SigmoidStep(0.1), SupStep(0.1, 3.0, 0.2), LaplaceStep(0.1), BoxStep(0.1)], ids=lambda step: type(step).__name__
+)
 def test_an_absent_item_counts_nothing_and_is_not_subnormal(step):
     absent = torch.full((2, 3), -torch.inf)
     assert (step.sums(absent.clone()) < 1e-18).all()
@@ -63,4 +79,7 @@ def test_each_step_is_its_ranker():
     knobs = {"tau": 0.1, "rho": 3.0, "delta": 0.2}
     assert torch.equal(SigmoidStep(0.1).ranks(scores), rb.sigmoid_ranks(scores, tau=0.1))
     assert torch.equal(SupStep(**knobs).ranks(scores, relevance), rb.sup_ranks(scores, relevance, **knobs))
+    for step, ranks in ((LaplaceStep(0.1), rb.laplace_ranks(scores, tau=0.1)), (BoxStep(0.1), rb.box_ranks(scores, width=0.1))):
+        assert torch.equal(step.ranks(scores), ranks)
+        torch.testing.assert_close(count(scores, scores, step.scale, step.sums) + 0.5, ranks, rtol=0, atol=1e-12)
     assert torch.equal(count_exactly(scores, scores), rb.exact_ranks(scores))
