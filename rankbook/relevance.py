@@ -89,6 +89,11 @@ def hierarchical_relevance(
     depth = max(1, int(levels.max()))
     if depth > _DEEPEST:
         raise ValueError(f"levels must be at most {_DEEPEST}, got {depth}; rb.hierarchical_ap takes any grades as they are")
+    return level_weights(levels, depth, alpha, where, dtype)
+
+
+def level_weights(levels: Tensor, depth: int, alpha: float, where: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """`hierarchical_relevance` of checked levels, of which there are ``depth``."""
     relevance = torch.zeros(levels.shape, dtype=dtype, device=levels.device)
     for level in range(1, depth + 1):
         at_level = levels == level if where is None else (levels == level) & where

@@ -10,10 +10,10 @@ from torch import Tensor
 from rankbook.checks import check_number, check_positive
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.ranks.pairs import count_exactly, leads
-from rankbook.retrieval.batch import Batch
-from rankbook.retrieval.blocks import mean_loss
+from rankbook.retrieval.blocks import in_blocks
 from rankbook.retrieval.counts import leave_negatives
-from rankbook.retrieval.positives import Group
+from rankbook.retrieval.gradients import Losses, Reduction, Scale
+from rankbook.retrieval.positives import Group, Positives
 
 
 class BlackBoxAPLoss(BatchLoss):
@@ -37,6 +37,7 @@ class BlackBoxAPLoss(BatchLoss):
             divided by n; larger looks farther for an order that differs. `blackbox_ranks` does not divide: there it is ``strength * n``.
         margin: in units of the similarity, 0 for none.
         include_query: leave each query in its own gallery, as a positive.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: :math:`O(B R M)` comparisons for :math:`R` positives a query, as only they have an upstream gradient: nothing is sorted.
 
@@ -51,16 +52,16 @@ class BlackBoxAPLoss(BatchLoss):
     tensor(0.)
     """
 
-    def __init__(self, strength: float = 4.0, margin: float = 0.02, *, include_query: bool = False):
-        super().__init__(include_query=include_query)
+    def __init__(self, strength: float = 4.0, margin: float = 0.02, *, include_query: bool = False, reduction: Reduction = "mean"):
+        super().__init__(include_query=include_query, reduction=reduction)
         self.strength, self.margin = check_positive("strength", strength), check_number("margin", margin, at_least=0)
 
-    def of_batch(self, batch: Batch) -> Tensor:
-        return mean_loss(batch, _BlackBoxAP(self.strength, self.margin), query=self.query)
+    def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
+        return in_blocks(_BlackBoxAP(self.strength, self.margin), positives, scale, wanted)
 
 
 class _BlackBoxAP(NamedTuple):
-    """The loss of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`.
+    """The losses of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`.
 
     AP of exact ranks. Each positive is moved against the gradient of its rank, and the ranks that change are the gradient of the
     scores. Only positives move, so a negative's rank changes by the number of positives that pass it: comparisons suffice.
@@ -69,14 +70,15 @@ class _BlackBoxAP(NamedTuple):
     strength: float
     margin: float
 
-    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
-        strength = self.strength * (scores.shape[1] - (group.absent is not None))  # for ranks that are not divided by n
+    def __call__(self, scores: Tensor, group: Group, total: int | Tensor, wanted: bool) -> Tensor:
+        strength = self.strength * group.gallery_sizes(scores)  # for ranks that are not divided by n
         positives = leave_negatives(scores.add_(self.margin / 2), group) - self.margin
         among = count_exactly(positives, positives)
         rank = among + count_exactly(scores, positives)
-        loss = len(rank) - (among / rank).mean(1).sum()
+        share = group.shares(scores.dtype)
+        losses = 1 - (share * among / rank).sum(1)
         if wanted:
-            to_rank = among / rank.square() / (total * rank.shape[1])
+            to_rank = share * among / rank.square() / total
             moved = positives + strength * to_rank
             change = _ranks(moved, moved)[0] - _ranks(positives, positives)[0]  # among the positives, which all move
             after, pushed_after = _ranks(scores, moved)
@@ -84,7 +86,7 @@ class _BlackBoxAP(NamedTuple):
             change += after - before
             torch.sub(pushed_before, pushed_after, out=scores)  # a positive that passes a negative pushes it down by one rank
             scores.scatter_(1, group.places, change).mul_(total / strength)
-        return loss
+        return losses
 
 
 def _ranks(others: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,12 +8,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_choice
+from rankbook.checks import check_choice, check_number
 from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import hierarchical_ap
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.suprank import SupStep
-from rankbook.relevance import hierarchical_relevance
+from rankbook.relevance import hierarchical_relevance, level_weights
+from rankbook.retrieval.blocks import in_blocks
+from rankbook.retrieval.counts import MetricHead, RankLoss
+from rankbook.retrieval.gradients import Losses, Scale
+from rankbook.retrieval.positives import Positives
 from rankbook.types import RankFn, Reduction
 
 
@@ -31,7 +35,10 @@ class SupHAPLoss(BatchRankLoss):
         order: who may stand above whom among the positives. ``"relevance"``: the more relevant, as in the formula of the metric,
             so that the loss bounds 1 - H-AP. ``"levels"``: who shares more levels, as in the papers' code. The two differ
             between classes of unequal size: an item of a large class can weigh less than one of the coarser, small rest.
-        include_query: leave each query in its own gallery.
+        alpha: larger gives coarse matches less weight (see `hierarchical_relevance`).
+        include_query, reduction: as every batch loss (``rankbook.losses.batch_loss``).
+
+    With ``relevance`` in the place of labels the loss is that of `hierarchical_ap` for it, as given.
 
     Cost: as `SmoothNDCGLoss`. Source: HAPPIER (ECCV 2022) and SupRank (TPAMI); ``order="levels", include_query=True`` is their code.
 
@@ -49,11 +56,24 @@ class SupHAPLoss(BatchRankLoss):
         delta: float = 0.05,
         *,
         order: Literal["relevance", "levels"] = "relevance",
+        alpha: float = 1.0,
         include_query: bool = False,
+        reduction: Reduction = "mean",
     ):
         order = check_choice("order", order, ("relevance", "levels"))
-        super().__init__(partial(level_ap, order=order), SupStep(tau, rho, delta), include_query=include_query)
-        self.tau, self.rho, self.delta, self.order = tau, rho, delta, order
+        metric = partial(level_ap, order=order, alpha=check_number("alpha", alpha))
+        super().__init__(metric, SupStep(tau, rho, delta), include_query=include_query, reduction=reduction)
+        self.tau, self.rho, self.delta, self.order, self.alpha = tau, rho, delta, order, float(alpha)
+
+    def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
+        labels = positives.batch.labels
+        if labels is not None:
+            metric = partial(level_ap, order=self.order, alpha=self.alpha, depth=labels.shape[1])
+        elif self.order == "levels":
+            raise ValueError('relevance has no levels: make the loss with order="relevance", or give labels [b, levels] in its place')
+        else:
+            metric = hierarchical_ap
+        return in_blocks(RankLoss(self.step, MetricHead(metric, self.step.ranks)), positives, scale, wanted)
 
 
 def level_ap(
@@ -61,16 +81,25 @@ def level_ap(
     levels: Tensor,
     *,
     order: Literal["relevance", "levels"] = "relevance",
+    alpha: float = 1.0,
+    depth: int | None = None,
     rank_fn: RankFn = exact_ranks,
     where: Tensor | None = None,
+    item_weights: Tensor | None = None,
+    query_weights: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """H-AP of shared levels, weighed as `hierarchical_relevance` does; ``order`` as in `SupHAPLoss`."""
-    relevance = hierarchical_relevance(levels, where=where, dtype=scores.dtype)
+    """H-AP of shared levels, weighed as `hierarchical_relevance` does; ``order``, ``alpha`` as in `SupHAPLoss`. The number of levels,
+    ``depth``, need not be looked for if it is known."""
+    if depth is None:
+        relevance = hierarchical_relevance(levels, alpha=alpha, where=where, dtype=scores.dtype)
+    else:
+        relevance = level_weights(levels, depth, alpha, where, scores.dtype)
 
     def by_levels(scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
         ranks_of_list = relevance is not None and relevance.dtype != torch.bool  # not those among items that count as equal
         return rank_fn(scores, levels if ranks_of_list else relevance, where=where)
 
     ranker = by_levels if order == "levels" else rank_fn
-    return hierarchical_ap(scores, relevance, rank_fn=ranker, where=where, reduction=reduction)
+    weights = {"item_weights": item_weights, "query_weights": query_weights}
+    return hierarchical_ap(scores, relevance, rank_fn=ranker, where=where, reduction=reduction, **weights)

@@ -9,6 +9,7 @@ from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import ndcg
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.ranks.suprank import SupStep
+from rankbook.retrieval.gradients import Reduction
 
 
 class SmoothNDCGLoss(BatchRankLoss):
@@ -21,6 +22,7 @@ class SmoothNDCGLoss(BatchRankLoss):
     Args:
         tau: temperature in units of the similarity (see `sigmoid_ranks`).
         include_query: leave each query in its own gallery.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: as `SmoothAPLoss`, with :math:`R` the items that share any level.
 
@@ -33,8 +35,8 @@ class SmoothNDCGLoss(BatchRankLoss):
 
     graded = True
 
-    def __init__(self, tau: float = 0.01, *, include_query: bool = False):
-        super().__init__(ndcg, SigmoidStep(tau), include_query=include_query)
+    def __init__(self, tau: float = 0.01, *, include_query: bool = False, reduction: Reduction = "mean"):
+        super().__init__(ndcg, SigmoidStep(tau), include_query=include_query, reduction=reduction)
         self.tau = tau
 
 
@@ -47,6 +49,7 @@ class SupNDCGLoss(BatchRankLoss):
     Args:
         tau, rho, delta: as `SupAPLoss`.
         include_query: leave each query in its own gallery.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: as `SmoothNDCGLoss`. Source: SupRank (TPAMI), defaults from its code.
 
@@ -57,6 +60,8 @@ class SupNDCGLoss(BatchRankLoss):
 
     graded = True
 
-    def __init__(self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, *, include_query: bool = False):
-        super().__init__(ndcg, SupStep(tau, rho, delta), include_query=include_query)
+    def __init__(
+        self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, *, include_query: bool = False, reduction: Reduction = "mean"
+    ):
+        super().__init__(ndcg, SupStep(tau, rho, delta), include_query=include_query, reduction=reduction)
         self.tau, self.rho, self.delta = tau, rho, delta

@@ -12,6 +12,7 @@ from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.ranks.suprank import SupStep
 from rankbook.retrieval.counts import MetricHead
+from rankbook.retrieval.gradients import Reduction
 
 
 class RecallAtKLoss(BatchRankLoss):
@@ -30,6 +31,7 @@ class RecallAtKLoss(BatchRankLoss):
         tau_score: temperature of the ranks, in units of the similarity.
         include_query: leave each query in its own gallery, as the paper's code does: it is no positive and stands in the way of
             all of them, so that the loss has a floor.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: as `SmoothAPLoss`.
 
@@ -46,10 +48,18 @@ class RecallAtKLoss(BatchRankLoss):
 
     included_as = "distractor"
 
-    def __init__(self, k: Sequence[int] = (1, 2, 4, 8, 16), tau_rank: float = 1.0, tau_score: float = 0.01, *, include_query: bool = False):
+    def __init__(
+        self,
+        k: Sequence[int] = (1, 2, 4, 8, 16),
+        tau_rank: float = 1.0,
+        tau_score: float = 0.01,
+        *,
+        include_query: bool = False,
+        reduction: Reduction = "mean",
+    ):
         k = check_counts("k", k)
         metric = partial(capped_recall, k=k, tau_rank=check_positive("tau_rank", tau_rank))
-        super().__init__(metric, SigmoidStep(check_positive("tau_score", tau_score)), include_query=include_query)
+        super().__init__(metric, SigmoidStep(check_positive("tau_score", tau_score)), include_query=include_query, reduction=reduction)
         self.k, self.tau_rank, self.tau_score = k, tau_rank, tau_score
 
 
@@ -62,6 +72,7 @@ class SupRecallLoss(BatchRankLoss):
         k, tau_rank: as `RecallAtKLoss`.
         tau, rho, delta: as `SupAPLoss`.
         include_query: leave each query in its own gallery, as a positive.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost, errors: as `SmoothAPLoss`. Source: SupRank (TPAMI), defaults from its code.
 
@@ -79,9 +90,12 @@ class SupRecallLoss(BatchRankLoss):
         delta: float = 0.05,
         *,
         include_query: bool = False,
+        reduction: Reduction = "mean",
     ):
         k = check_counts("k", k)
         metric = partial(capped_recall, k=k, tau_rank=check_positive("tau_rank", tau_rank))
         # binary relevance: no positive is less relevant than another, so their ranks among themselves are exact
-        super().__init__(metric, SupStep(tau, rho, delta), head=MetricHead(metric, exact_ranks), include_query=include_query)
+        super().__init__(
+            metric, SupStep(tau, rho, delta), head=MetricHead(metric, exact_ranks), include_query=include_query, reduction=reduction
+        )
         self.k, self.tau_rank, self.tau, self.rho, self.delta = k, tau_rank, tau, rho, delta

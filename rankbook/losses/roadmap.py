@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from rankbook.checks import check_number
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.losses.calibration import CalibrationLoss
 from rankbook.losses.sup_ap import SupAPLoss
-from rankbook.retrieval.batch import Batch
+from rankbook.retrieval.gradients import Losses, Reduction, Scale
+from rankbook.retrieval.positives import Positives
 
 
 class ROADMAPLoss(BatchLoss):
@@ -21,6 +20,7 @@ class ROADMAPLoss(BatchLoss):
         tau, rho, delta: as `SupAPLoss`.
         pos_margin, neg_margin, violations_only: as `CalibrationLoss`.
         include_query: leave each query in its own gallery.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: as `SupAPLoss`, and :math:`O(B M)` memory for the calibration.
 
@@ -43,11 +43,19 @@ class ROADMAPLoss(BatchLoss):
         neg_margin: float = 0.6,
         violations_only: bool = False,
         include_query: bool = False,
+        reduction: Reduction = "mean",
     ):
-        super().__init__(include_query=include_query)
+        super().__init__(include_query=include_query, reduction=reduction)
         self.calibration_weight = check_number("calibration_weight", calibration_weight, at_least=0, at_most=1)
-        self.rank_loss = SupAPLoss(tau, rho, delta, include_query=include_query)
-        self.calibration = CalibrationLoss(pos_margin, neg_margin, violations_only=violations_only, include_query=include_query)
+        who = {"include_query": self.include_query, "reduction": self.reduction}
+        self.rank_loss = SupAPLoss(tau, rho, delta, **who)
+        self.calibration = CalibrationLoss(pos_margin, neg_margin, violations_only=violations_only, **who)
 
-    def of_batch(self, batch: Batch) -> Tensor:
-        return (1 - self.calibration_weight) * self.rank_loss.of_batch(batch) + self.calibration_weight * self.calibration.of_batch(batch)
+    def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
+        """The mixture of two losses of the same positives, which are looked for once."""
+        share = self.calibration_weight
+        parts = ((1 - share, self.rank_loss), (share, self.calibration))
+        results = [(weight, loss.compute(positives, weight * scale, wanted)) for weight, loss in parts]
+        losses = sum(weight * losses for weight, (losses, *_) in results)
+        (_, (_, *gradients)), (_, (_, *more)) = results
+        return losses, *(None if one is None else one.add_(other) for one, other in zip(gradients, more, strict=True))

@@ -9,6 +9,8 @@ from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import average_precision
 from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.smooth import SigmoidStep
+from rankbook.retrieval.gradients import Reduction
+from rankbook.retrieval.positives import Group
 
 
 class SmoothAPLoss(BatchRankLoss):
@@ -22,6 +24,7 @@ class SmoothAPLoss(BatchRankLoss):
     Args:
         tau: temperature in units of the similarity; larger reaches farther (see `sigmoid_ranks`).
         include_query: leave each query in its own gallery, as a positive that always wins (as in the paper's code).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: :math:`O(B R M)` steps for :math:`R` positives a query and :math:`M` gallery items, and three matrix products;
     extra memory :math:`O(256\,M)`, never :math:`B^3`. The gradient is computed in the forward pass.
@@ -36,9 +39,9 @@ class SmoothAPLoss(BatchRankLoss):
     tensor(0.)
     """
 
-    def __init__(self, tau: float = 0.01, *, include_query: bool = False):
+    def __init__(self, tau: float = 0.01, *, include_query: bool = False, reduction: Reduction = "mean"):
         step = SigmoidStep(tau)
-        super().__init__(average_precision, step, head=SmoothAPHead(step), include_query=include_query)
+        super().__init__(average_precision, step, head=SmoothAPHead(step), include_query=include_query, reduction=reduction)
         self.tau = tau
 
 
@@ -48,19 +51,20 @@ class SmoothAPHead:
     def __init__(self, step: SigmoidStep):
         self.step = step
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         scaled = scores * self.step.scale
         among_positives = 0.5 + count(scaled, scaled, 1.0, self.step.sums)  # the item itself is in the sum with 1/2
         rank = among_positives + negatives_above
         precision = among_positives / rank
-        loss = (1 - precision.mean(1)).sum()
+        share = group.shares(scores.dtype)
+        losses = 1 - (share * precision).sum(1)
         if not wanted:
-            return loss, scores, rank
-        share = 1 / (scores.shape[1] * rank)
+            return losses, scores, rank
+        share = share / rank
         to_above = share * precision
         to_among = (to_above - share) * self.step.scale
         to_scores = torch.empty_like(scores)
         for block, part, lead in leads(scaled, scaled):
             slope = self.step.slopes_(lead)  # of (k, j) as of (j, k)
             to_scores[block, part] = slope.mul_(to_among[block].unsqueeze(1) - to_among[block, part].unsqueeze(2)).sum(2)
-        return loss, to_scores, to_above
+        return losses, to_scores, to_above

@@ -9,6 +9,8 @@ from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import average_precision
 from rankbook.ranks.pairs import count_exactly
 from rankbook.ranks.suprank import SupStep
+from rankbook.retrieval.gradients import Reduction
+from rankbook.retrieval.positives import Group
 
 
 class SupAPLoss(BatchRankLoss):
@@ -26,6 +28,7 @@ class SupAPLoss(BatchRankLoss):
         rho: slope for badly ranked negatives, in ranks for one unit of similarity.
         delta: lead of a negative beyond which the line takes over, in units of the similarity.
         include_query: leave each query in its own gallery, as a positive that always wins (as in the paper's code).
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost, errors: as `SmoothAPLoss`.
 
@@ -38,17 +41,19 @@ class SupAPLoss(BatchRankLoss):
     tensor(True)
     """
 
-    def __init__(self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, *, include_query: bool = False):
-        super().__init__(average_precision, SupStep(tau, rho, delta), head=SupAPHead(), include_query=include_query)
+    def __init__(
+        self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, *, include_query: bool = False, reduction: Reduction = "mean"
+    ):
+        super().__init__(average_precision, SupStep(tau, rho, delta), head=SupAPHead(), include_query=include_query, reduction=reduction)
         self.tau, self.rho, self.delta = tau, rho, delta
 
 
 class SupAPHead:
     """1 - AP from exact ranks of the positives and soft counts of the negatives above them."""
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         among_positives = count_exactly(scores, scores)
-        share = 1 / scores.shape[1]
+        share = group.shares(scores.dtype)
         precision = among_positives / (among_positives + negatives_above)
         to_above = share * precision / (among_positives + negatives_above)
-        return len(scores) - share * precision.sum(), torch.zeros_like(scores), to_above
+        return 1 - (share * precision).sum(1), torch.zeros_like(scores), to_above

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from rankbook.checks import check_positive
 from rankbook.losses.batch_loss import BatchLoss
-from rankbook.retrieval.batch import Batch
-from rankbook.retrieval.blocks import mean_loss
-from rankbook.retrieval.positives import Group
+from rankbook.retrieval.blocks import in_blocks
+from rankbook.retrieval.gradients import Losses, Reduction, Scale
+from rankbook.retrieval.positives import Group, Positives
 
 
 class SupConLoss(BatchLoss):
@@ -22,9 +22,10 @@ class SupConLoss(BatchLoss):
 
     Args:
         temperature: :math:`T` in units of the similarity. Smaller looks at the hardest negatives only.
-        include_query: leave the query in its own gallery.
+        include_query: leave each query in its own gallery.
+        reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
-    Call with ``(embeddings[b, d], labels[b], ref_embeddings=None, ref_labels=None)``; normalize the embeddings first. With
+    Called as every batch loss (``rankbook.losses.batch_loss``); normalize the embeddings first. With
     one positive a query this is InfoNCE. The loss does not reach 0 when a query has several positives: they share the softmax.
 
     Cost: :math:`O(B M)` time and :math:`O(256\,M)` memory.
@@ -36,27 +37,24 @@ class SupConLoss(BatchLoss):
     tensor(0.0022)
     """
 
-    def __init__(self, temperature: float = 0.1, *, include_query: bool = False):
-        super().__init__(include_query=include_query)
+    def __init__(self, temperature: float = 0.1, *, include_query: bool = False, reduction: Reduction = "mean"):
+        super().__init__(include_query=include_query, reduction=reduction)
         self.temperature = check_positive("temperature", temperature)
 
-    def of_batch(self, batch: Batch) -> Tensor:
-        return mean_loss(batch, _SoftmaxLoss(self.temperature), query=self.query)
+    def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
+        return in_blocks(_SoftmaxLoss(self.temperature), positives, scale, wanted)
 
 
 class _SoftmaxLoss(NamedTuple):
-    """The loss of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`."""
+    """The losses of a block of queries: see `rankbook.retrieval.blocks.BlockLoss`."""
 
     temperature: float
 
-    def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
-        logits = scores.div_(self.temperature)
-        if group.absent is not None:
-            logits.scatter_(1, group.absent, -torch.inf)
-        whole = logits.logsumexp(1, keepdim=True)
-        loss = (whole - logits.gather(1, group.places)).mean(1).sum()
+    def __call__(self, scores: Tensor, group: Group, total: int | Tensor, wanted: bool) -> Tensor:
+        logits = group.leave_out(scores.div_(self.temperature), -torch.inf)
+        whole, share = logits.logsumexp(1, keepdim=True), group.shares(scores.dtype)
+        losses = (share * (whole - logits.gather(1, group.places))).sum(1)
         if wanted:
-            share = 1 / group.places.shape[1]
-            logits.sub_(whole).exp_().scatter_add_(1, group.places, scores.new_full((), -share).expand(group.places.shape))
-            logits.div_(self.temperature)
-        return loss
+            share = -share if isinstance(share, Tensor) else scores.new_full((), -share).expand(group.places.shape)
+            logits.sub_(whole).exp_().scatter_add_(1, group.places, share).div_(self.temperature)
+        return losses

@@ -10,12 +10,12 @@ gallery item). It is computed a block of queries at a time, and so is its slope:
 
 from __future__ import annotations
 
+import inspect
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from rankbook.metrics.reduction import reduce_lists
 from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.steps import Step
 from rankbook.retrieval.positives import Group
@@ -25,12 +25,12 @@ _TINY = 256  # width below which a batched matrix product does not pay
 
 
 class Head(Protocol):
-    """What stands on the ranks: the sum of the losses of some queries and its gradient."""
+    """What stands on the ranks: the losses of some queries and their gradients."""
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores, relevance, negatives above [queries, positives] -> loss, d loss / d scores, d loss / d negatives above.
+    def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores, negatives above [queries, positives] -> losses [queries], d loss / d scores, d loss / d negatives above.
 
-        The derivatives are not read unless they are ``wanted``.
+        The relevance and the shares of the positives are the group's. The derivatives are not read unless they are ``wanted``.
         """
 
 
@@ -40,15 +40,18 @@ class MetricHead(NamedTuple):
     metric: MetricFn
     rank_fn: RankFn
 
-    def __call__(self, scores: Tensor, relevance: Tensor, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
+        weights = {} if group.weights is None else {"item_weights": group.weights}
+        if weights and not _takes(self.metric, "item_weights"):
+            raise TypeError(f"item_weights: the metric {self.metric} takes none; give it an argument of this name, or leave them out")
         with torch.set_grad_enabled(wanted):
             leaves = scores.detach().requires_grad_(wanted), negatives_above.detach().requires_grad_(wanted)
             rank_fn = ranks_from_counts(self.rank_fn, leaves[1])
-            loss = self.metric(leaves[0], relevance, rank_fn=rank_fn, reduction=_sum_of_losses)
+            losses = self.metric(leaves[0], group.relevance, rank_fn=rank_fn, reduction=_each_loss, **weights)
             if not wanted:
-                return loss, *leaves
-            grads = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        return loss.detach(), *grads
+                return losses, *leaves
+            grads = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+        return losses.detach(), *grads
 
 
 def ranks_from_counts(among_positives: RankFn, negatives_above: Tensor) -> RankFn:
@@ -61,12 +64,17 @@ def ranks_from_counts(among_positives: RankFn, negatives_above: Tensor) -> RankF
     return rank_fn
 
 
-def _sum_of_losses(values: Tensor, defined: Tensor) -> Tensor:
-    return reduce_lists(1 - values, defined, "sum")
+def _takes(metric: MetricFn, argument: str) -> bool:
+    parameters = inspect.signature(metric).parameters
+    return argument in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+
+
+def _each_loss(values: Tensor, defined: Tensor) -> Tensor:
+    return torch.where(defined, 1 - values, 0.0)
 
 
 class RankLoss(NamedTuple):
-    """The loss of a block of queries, from a step and a head: a `rankbook.retrieval.blocks.BlockLoss`."""
+    """The losses of a block of queries, from a step and a head: a `rankbook.retrieval.blocks.BlockLoss`."""
 
     step: Step
     head: Head
@@ -78,9 +86,9 @@ class RankLoss(NamedTuple):
         scores.mul_(self.step.scale)
         thresholds = at_positives * self.step.scale
         above = count(scores, thresholds, 1.0, self.step.sums)
-        loss, to_scores, to_above = self.head(at_positives, group.relevance, above, wanted)
+        losses, to_scores, to_above = self.head(at_positives, group, above, wanted)
         if not wanted:
-            return loss
+            return losses
         weight, slope_sums = to_above * self.step.scale, torch.empty_like(above)
         grad = None
         for block, part, lead in leads(scores, thresholds):
@@ -92,7 +100,7 @@ class RankLoss(NamedTuple):
                 scores[block] = grad  # they are not needed again
         scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
         group.leave_out(scores, 0)
-        return loss
+        return losses
 
 
 def leave_negatives(scores: Tensor, group: Group) -> Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import warn
+from rankbook.checks import reads_values, warn
+from rankbook.metrics.weights import shares_of_largest
 from rankbook.retrieval.batch import Batch
 
 #: What a query is in its own gallery: left out, one of its positives (it always wins), or an item that is in the way.
@@ -32,11 +33,12 @@ class Group(NamedTuple):
             of_items.scatter_(1, self.absent, value)
         return of_items if self.outside is None else of_items.masked_fill_(self.outside, value)
 
-    def gallery_sizes(self, items: int) -> int | Tensor:
-        """How many of the items are in the gallery of each query: one number, or [q, 1]."""
+    def gallery_sizes(self, of_items: Tensor) -> int | Tensor:
+        """How many items are in the gallery of each query: one number, or [q, 1] in the dtype of ``of_items`` [q, m]."""
+        items = of_items.shape[1]
         if self.outside is None:
             return items - (self.absent is not None)
-        return self.where(items).sum(1, keepdim=True)
+        return self.where(items).sum(1, keepdim=True).to(of_items.dtype)
 
     def where(self, items: int) -> Tensor:
         """The mask of the gallery of each query: [q, items]."""
@@ -47,7 +49,8 @@ class Group(NamedTuple):
         """What each positive contributes to a mean over the positives of its query: one number, or [q, R]."""
         if self.weights is None:
             return 1 / self.places.shape[1]
-        return (self.weights / self.weights.sum(1, keepdim=True)).to(dtype)
+        weights = shares_of_largest(self.weights, dtype)  # which is above 0, or the query would have no positive
+        return weights / weights.sum(1, keepdim=True)
 
 
 class Positives:
@@ -70,27 +73,45 @@ class Positives:
         order = np.argsort(sizes, kind="stable")[len(sizes) - self.total :]
         self.rows = torch.from_numpy(order).to(device, non_blocking=True)
         self.self_index = None if batch.self_index is None else batch.self_index.to(device, non_blocking=True)
-        #: what the queries that have a positive weigh together, at least 1 query: the losses are divided by it
-        self.weight: int | Tensor = max(self.total, 1)
-        if batch.query_weights is not None:
-            weight = batch.query_weights.index_select(0, self.rows).sum()
-            self.weight = torch.where(weight > 0, weight, 1.0)
+        weights = batch.query_weights
+        #: what the queries that have a positive weigh together; never 0
+        self.weight: int | Tensor = (
+            max(self.total, 1) if weights is None else or_one(weights.index_select(0, self.rows).to(batch.queries.dtype).sum())
+        )
+
+    def shares_of_queries(self) -> float | Tensor:
+        """What the loss of a query is multiplied by in the mean: one number, or [b]."""
+        weights = self.batch.query_weights
+        if weights is None:
+            return 1 / self.weight
+        weights = shares_of_largest(weights, self.batch.queries.dtype)
+        return weights / or_one(weights.index_select(0, self.rows).sum())
 
     def groups(self, limit: Callable[[int], int]) -> Iterator[Group]:
         """Groups of at most ``limit(R)`` queries; queries without a positive are in none."""
         for (size, count), rows_of_size in zip(self.sizes.items(), self.rows.split([*self.sizes.values()]), strict=True):
             for rows in rows_of_size.split(min(limit(size), count)):
-                yield self.group(rows, size)
+                yield self.group(rows, self.source.places(rows, size))
 
-    def group(self, rows: Tensor, size: int) -> Group:
-        """Some queries with ``size`` positives each; where one has fewer, any places stand behind its own."""
-        weights, places = self.batch.item_weights, self.source.places(rows, size)
-        own = self.query == "absent" and self.self_index is not None
-        absent = self.self_index[rows, None] if own and self.batch.own_gallery else None
-        return Group(rows, places, self._relevance(rows, places), absent, self.outside(rows), None if weights is None else weights[places])
+    def everyone(self) -> Group:
+        """All queries in their order, without their positives."""
+        rows = torch.arange(len(self.batch.queries), device=self.rows.device)
+        return self.group(rows, rows.new_empty(len(rows), 0))
 
-    def outside(self, rows: Tensor) -> Tensor | None:
-        """What is not in the gallery of some queries, [q, m] or [1, m], but for the queries of a batch that is its own gallery."""
+    def whatever_they_weigh(self) -> Positives:
+        """The positives of all queries, those of weight 0 included, and those of queries that have no other."""
+        return self if self.batch.item_weights is None else Positives(self.batch._replace(item_weights=None), self.query)
+
+    def group(self, rows: Tensor, places: Tensor) -> Group:
+        """Some queries and their positives."""
+        out = self.query == "absent" and self.self_index is not None and self.batch.own_gallery
+        weights = None if self.batch.item_weights is None else self.batch.item_weights[places]
+        return Group(
+            rows, places, self._relevance(rows, places), self.self_index[rows, None] if out else None, self._outside(rows), weights
+        )
+
+    def _outside(self, rows: Tensor) -> Tensor | None:
+        """What is not in the gallery of some queries; those that are the gallery stand in `Group.absent`."""
         where, outside = self.batch.where, None
         if where is not None:
             outside = ~(where[None] if where.dim() == 1 else where.index_select(0, rows))
@@ -197,6 +218,11 @@ def on_host(values: Tensor) -> np.ndarray:
     return values.cpu().numpy()
 
 
+def or_one(value: Tensor) -> Tensor:
+    """The value, or 1 in the place of 0: what divides."""
+    return torch.where(value > 0, value, 1)
+
+
 def _counts_before(mask: Tensor) -> Tensor:
     """How many entries are true before each place of a mask [m], and in all: [m + 1]."""
     return torch.cat([mask.new_zeros(1, dtype=torch.int64), mask.cumsum(0)])
@@ -206,6 +232,10 @@ def _labels_on(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
     return batch.labels.to(device, non_blocking=True), batch.ref_labels.to(device, non_blocking=True)
 
 
-def warn_no_positive() -> None:
+def warn_no_positive(positives: Positives) -> None:
     """Tell that a batch has no query with a positive; its loss is 0."""
-    warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?")
+    weights = positives.batch.query_weights
+    if not positives.total:
+        warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?")
+    elif weights is not None and reads_values(weights) and not weights.index_select(0, positives.rows).any():
+        warn("query_weights are 0 for each query that has a positive: the loss is 0 and teaches nothing")

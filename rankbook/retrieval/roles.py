@@ -51,20 +51,25 @@ def check_whole_relevance(relevance: Tensor | None, queries: Tensor, gallery: Te
     _check_shape("relevance", relevance, [(len(queries), len(gallery))])
     check_device("relevance", relevance, "embeddings", queries)
     _check_nonnegative("relevance", relevance)
-    if relevance.is_floating_point():
-        return relevance.float() if relevance.itemsize < 4 else relevance
-    return relevance.long()
+    return _exact(relevance.detach())
 
 
 def check_weights(name: str, weights: Tensor | None, items: Tensor) -> Tensor | None:
-    """Weights of the items, finite and at least 0, one for each, in the dtype of the items."""
+    """Weights of the items, finite and at least 0, one for each: constants, every value kept."""
     if weights is None:
         return None
     weights = check_tensor(name, weights)
     _check_shape(name, weights, [(len(items),)])
     check_device(name, weights, "embeddings", items)
     _check_nonnegative(name, weights)
-    return weights.detach().to(items.dtype)
+    return _exact(weights.detach())
+
+
+def _exact(value: Tensor) -> Tensor:
+    """No value changes: half precision becomes float32, booleans and integers int64."""
+    if value.is_floating_point():
+        return value.float() if value.itemsize < 4 else value
+    return value.long()
 
 
 def _check_shape(name: str, value: Tensor, shapes: list[tuple[int, ...]]) -> None:

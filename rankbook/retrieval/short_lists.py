@@ -32,7 +32,7 @@ def short_lists(positives: Positives, at_once: int) -> Iterator[Group]:
     weights = positives.batch.item_weights
     for length, rows, size in zip(lengths.tolist(), positives.rows.split(counts.tolist()), size_of.split(counts.tolist()), strict=True):
         for some, filled in zip(rows.split(at_once), size.split(at_once), strict=True):
-            group = positives.group(some, length)
+            group = positives.group(some, positives.source.places(some, length))
             filling = torch.arange(length, device=some.device) >= filled[:, None]
             places = torch.where(filling, group.places[:, :1], group.places)
             relevance = group.relevance.masked_fill(filling, 0)

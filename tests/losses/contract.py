@@ -67,18 +67,38 @@ def recall_floor(positives: list[float], negatives: list[float], *, ks: tuple[in
     return 1 - sum(found) / len(ks)
 
 
-def blackbox_ap(scores: Tensor, relevance: Tensor, where: Tensor) -> Tensor:
+def blackbox_ap(
+    scores: Tensor, relevance: Tensor, where: Tensor, query_weights: Tensor | None = None, item_weights: Tensor | None = None
+) -> Tensor:
     """AP after a margin of 0.02 (half of it off the positives, half of it on top of the others), with black-box ranks divided by
     the length of the list in the denominator, and exact ranks among the positives in the numerator. Mean over the queries."""
-    shifted = scores + torch.where(relevance, -0.01, 0.01)
-    positive = relevance & where
+    positive = (relevance > 0) & where
+    weights = positive * (torch.ones_like(scores[0]) if item_weights is None else item_weights)
+    by_query = (weights > 0).any(-1) * (torch.ones_like(scores[:, 0]) if query_weights is None else query_weights)
+    shifted = scores + torch.where(positive, -0.01, 0.01)
     n = where.sum(-1, keepdim=True)
-    # the gradient of a rank that is divided by n is n times larger, and so is what comes back: strength * n on the ranks
-    ranks = rb.blackbox_ranks(shifted, where=where, strength=BLACKBOX_STRENGTH * int(n[0]))
-    precision = rb.exact_ranks(shifted, where=positive) / ranks
-    values = torch.where(positive, precision, 0.0).sum(-1) / positive.sum(-1).clamp(min=1)
-    defined = positive.any(-1)
-    return torch.where(defined, 1 - values, 0.0).sum() / defined.sum()
+    losses = [0 * scores.sum()]
+    for q in by_query.nonzero().squeeze(1).tolist():
+        row, there, found = _Weighed.apply(shifted[q], by_query[q]), where[q], positive[q]
+        # the gradient of a rank that is divided by n is n times larger, and so is what comes back: strength * n on the ranks
+        ranks = rb.blackbox_ranks(row, where=there, strength=BLACKBOX_STRENGTH * int(n[q]))
+        precision = rb.exact_ranks(row, where=found) / ranks
+        loss = (1 - torch.where(found, precision, 0.0) @ weights[q] / weights[q].sum()) / by_query.sum()
+        losses.append(loss + (by_query[q] - 1) * loss.detach())
+    return torch.stack(losses).sum()
+
+
+class _Weighed(torch.autograd.Function):
+    """The scores of a query, whose gradient is weighed: the finite difference is that of the mean, in which all weigh alike."""
+
+    @staticmethod
+    def forward(ctx, scores: Tensor, weight: Tensor) -> Tensor:
+        ctx.weight = weight
+        return scores.clone()
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        return ctx.weight * grad, None
 
 
 BLACKBOX_STRENGTH = 4.0
@@ -147,6 +167,7 @@ CASES = [
         composition=rb.as_loss(level_ap, partial(rb.sup_ranks, **SUP), order="levels"),
         relevance=levels,
         make_sharp=partial(rb.SupHAPLoss, tau=1e-4, order="levels"),
+        exceptions={"relevance": "it orders by the levels that labels share; a relevance has none"},
     ),
     Case(
         "BlackBoxAPLoss",
@@ -194,6 +215,7 @@ PROMISES = frozenset(
         "query as positive",
         "raise",
         "reference",
+        "relevance",
         "scale",
         "second order",
         "shuffle",

@@ -30,6 +30,20 @@ def test_cluster_trains_its_proxies_to_the_classes():
     assert list(loss.state_dict()) == ["proxies"]
 
 
+def test_cluster_weighs_and_reduces():
+    embeddings, labels, weights = unit(5, 4), torch.tensor([0, 1, 2, 2, 0]), torch.tensor([1, 2, 0, 3, 1])
+    loss = rb.ClusterLoss(3, 4, reduction="none").double()
+    losses = loss(embeddings, labels)
+    assert losses.shape == (5,)
+    torch.testing.assert_close(losses[2], loss(embeddings[2:3], labels[2:3])[0])
+    loss.reduction = "mean"
+    torch.testing.assert_close(loss(embeddings, labels), losses.mean())
+    torch.testing.assert_close(loss(embeddings, labels, query_weights=weights), (weights * losses).sum() / 7)
+    assert loss(embeddings, labels, query_weights=0 * weights) == 0
+    loss.reduction = "sum"
+    torch.testing.assert_close(loss(embeddings, labels, query_weights=weights), (weights * losses).sum())
+
+
 def test_cluster_draws_from_its_generator_only():
     state = torch.get_rng_state()
     first, second = (rb.ClusterLoss(3, 2, generator=torch.Generator().manual_seed(5)) for _ in range(2))

@@ -167,7 +167,9 @@ def test_runs_where_its_input_is(case, device):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = gradients(lambda x: case.make().to(device)(x, labels.to(device)), embeddings.to(device))
+        from_the_host = gradients(lambda x: case.make().to(device)(x, labels), embeddings.to(device))  # labels may stay there
     assert found[0].device.type == device
+    assert torch.equal(from_the_host[0], found[0])
     for ours, theirs in zip(found, expected, strict=True):
         assert_close(ours.cpu(), theirs, rtol=1e-4, atol=1e-5)
 

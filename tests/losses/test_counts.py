@@ -14,8 +14,8 @@ from rankbook.ranks.smooth import SigmoidStep
 from rankbook.ranks.suprank import SupStep
 from rankbook.retrieval import blocks
 from rankbook.retrieval.batch import check_batch
-from rankbook.retrieval.blocks import mean_loss
 from rankbook.retrieval.counts import MetricHead, RankLoss
+from rankbook.retrieval.gradients import with_gradients
 
 TAU = 0.1
 SMOOTH = partial(rb.sigmoid_ranks, tau=TAU)
@@ -33,7 +33,11 @@ METRICS = {
 
 def fused_with(head, labels, *, include_query=False, step=None):
     step = step or SigmoidStep(TAU)
-    return lambda x: mean_loss(check_batch(x, labels), RankLoss(step, head), query="positive" if include_query else "absent")
+    return lambda x: of_blocks(check_batch(x, labels), RankLoss(step, head), "positive" if include_query else "absent")
+
+
+def of_blocks(batch, of_block, query="absent"):
+    return with_gradients(batch, partial(blocks.in_blocks, of_block), query, "mean")
 
 
 def equal(one, other):
@@ -78,7 +82,7 @@ def test_blocks_of_any_size_agree(monkeypatch, head, elements, rows):
     head = SmoothAPHead(SigmoidStep(TAU)) if head == "by hand" else MetricHead(rb.ndcg, SMOOTH)
     expected = gradients(fused_with(head, labels), embeddings)
     reference = batch((3, 0, 2, 5))
-    with_reference = lambda x, y: mean_loss(  # noqa: E731
+    with_reference = lambda x, y: of_blocks(  # noqa: E731
         check_batch(x, labels, y, reference[1]), RankLoss(SigmoidStep(TAU), head)
     )
     expected_reference = gradients(with_reference, embeddings, reference[0])

@@ -9,6 +9,7 @@ import torch
 import rankbook as rb
 from losses.contract import CASES
 from losses.scenes import unit
+from rankbook.ranks.smooth import SigmoidStep
 
 E, L = torch.rand(6, 4), torch.tensor([0, 0, 1, 1, 2, 2])
 
@@ -45,6 +46,45 @@ BAD = {
     "other levels": ((E, L[:, None].expand(6, 2), E, L), ValueError, r"ref_labels \(6,\) must have the same number of levels"),
     "empty reference set": ((E, L, E[:0], L[:0]), ValueError, r"^ref_embeddings must be .* at least one item"),
 }
+R, P, W = torch.eye(6), torch.arange(6), torch.ones(6, 6, dtype=torch.bool)
+#: Calls with embeddings and these arguments.
+BAD_CALLS = {
+    "nothing tells the positives": ({}, ValueError, r"^labels or relevance must be given, one of the two, got neither"),
+    "two things tell the positives": ({"labels": L, "relevance": R}, ValueError, r"^labels or relevance must be given.*got both"),
+    "relevance and ref_labels": ({"relevance": R, "ref_embeddings": E, "ref_labels": L}, ValueError, r"^ref_labels go with labels"),
+    "relevance of another shape": ({"relevance": R[:, :5]}, ValueError, r"^relevance must have shape \(6, 6\).*got \(6, 5\)"),
+    "relevance of one query": ({"relevance": R[0]}, ValueError, r"^relevance must have shape \(6, 6\).*got \(6,\)"),
+    "negative relevance": ({"relevance": -R}, ValueError, r"^relevance must be >= 0, but relevance\[0, 0\] is -1"),
+    "relevance of nan": ({"relevance": R / R}, ValueError, r"^relevance must be finite, but relevance\[0, 1\] is nan"),
+    "relevance as a list": ({"relevance": R.tolist()}, TypeError, r"^relevance must be a torch.Tensor, got list"),
+    "relevance elsewhere": ({"relevance": R.to("meta")}, ValueError, r"^relevance must be on the device of embeddings"),
+    "places without a reference set": ({"labels": L, "self_index": P}, ValueError, r"^self_index tells where .* in ref_embeddings"),
+    "places beyond the reference set": ({"self_index": P + 1}, ValueError, r"^self_index must be places .* self_index\[5\] is 6"),
+    "places below -1": ({"self_index": P - 2}, ValueError, r"^self_index must be places .* self_index\[0\] is -2"),
+    "floating places": ({"self_index": P.float()}, TypeError, r"^self_index must be integers.*torch.float32"),
+    "a mask as places": ({"self_index": P > 2}, TypeError, r"^self_index must be integers.*torch.bool"),
+    "too few places": ({"self_index": P[:5]}, ValueError, r"^self_index must have one entry for each of the 6 embeddings.*\(5,\)"),
+    "places elsewhere": ({"self_index": P.to("meta")}, ValueError, r"^self_index must be on the device of embeddings"),
+    "a mask of numbers": ({"labels": L, "where": W.float()}, TypeError, r"^where must be a boolean mask.*try where.bool"),
+    "a mask of another shape": ({"labels": L, "where": W[:, :5]}, ValueError, r"^where must have shape \(6,\) or \(6, 6\).*got \(6, 5\)"),
+    "a column as a mask": ({"labels": L, "where": W[:, :1]}, ValueError, r"^where must have shape"),
+    "a mask elsewhere": ({"labels": L, "where": W.to("meta")}, ValueError, r"^where must be on the device of embeddings"),
+    "negative weights of queries": (
+        {"labels": L, "query_weights": -P},
+        ValueError,
+        r"^query_weights must be >= 0, but query_weights\[1\] is -1",
+    ),
+    "weights of queries of nan": ({"labels": L, "query_weights": P / 0 * 0}, ValueError, r"^query_weights must be finite"),
+    "too few weights of queries": ({"labels": L, "query_weights": P[:5]}, ValueError, r"^query_weights must have shape \(6,\).*got \(5,\)"),
+    "negative weights of items": (
+        {"labels": L, "item_weights": -P},
+        ValueError,
+        r"^item_weights must be >= 0, but item_weights\[1\] is -1",
+    ),
+    "infinite weights of items": ({"labels": L, "item_weights": 1 / P}, ValueError, r"^item_weights must be finite"),
+    "a matrix of weights of items": ({"labels": L, "item_weights": R}, ValueError, r"^item_weights must have shape \(6,\).*got \(6, 6\)"),
+    "weights as a list": ({"labels": L, "item_weights": [1.0] * 6}, TypeError, r"^item_weights must be a torch.Tensor, got list"),
+}
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -53,6 +93,44 @@ def test_bad_batch(case, bad):
     arguments, error, message = BAD[bad]
     with pytest.raises(error, match=message):
         case.make()(*arguments)
+
+
+@pytest.mark.parametrize("bad", BAD_CALLS)
+def test_bad_call(bad):
+    arguments, error, message = BAD_CALLS[bad]
+    if "self_index" in arguments and "labels" not in arguments:
+        arguments = {"labels": L, "ref_embeddings": E, "ref_labels": L, **arguments}
+    with pytest.raises(error, match=message):
+        rb.SmoothAPLoss()(E, **arguments)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_every_loss_checks_its_call(case):
+    with pytest.raises(ValueError, match=r"^item_weights must be >= 0"):
+        case.make()(E, L, item_weights=-P)
+    with pytest.raises(ValueError, match=r'^reduction must be "mean", "sum" or "none", got .average.'):
+        case.make(reduction="average")
+
+
+def test_h_ap_by_levels_wants_labels():
+    with pytest.raises(ValueError, match=r'^relevance has no levels: make the loss with order="relevance"'):
+        rb.SupHAPLoss(order="levels")(E, relevance=R + 1)
+
+
+def test_a_metric_without_weights_says_so():
+    def metric(scores, relevance, *, rank_fn, where=None, reduction="mean"):
+        return rb.average_precision(scores, relevance, rank_fn=rank_fn, where=where, reduction=reduction)
+
+    loss = rb.BatchRankLoss(metric, SigmoidStep(0.1))
+    torch.testing.assert_close(loss(E, L), rb.SmoothAPLoss(0.1)(E, L))
+    with pytest.raises(TypeError, match=r"^item_weights: the metric .*metric.* takes none"):
+        loss(E, L, item_weights=torch.ones(6))
+
+
+@pytest.mark.parametrize("argument", ["ref_embeddings", "ref_labels", "self_index", "where", "relevance", "item_weights"])
+def test_class_vectors_have_no_gallery(argument):
+    with pytest.raises(TypeError, match=f"^{argument} means nothing to ClusterLoss"):
+        rb.ClusterLoss(3, 4)(E, L, **{argument: L})
 
 
 SCALES = ("tau", "tau_rank", "tau_score", "temperature", "rho", "delta", "strength")

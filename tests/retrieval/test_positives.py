@@ -62,7 +62,7 @@ def test_positives_and_galleries_are_those_of_the_loops(own, by, query):
         found = Positives(batch, query)
         for group in found.groups(lambda size: 2):
             assert group.places.shape == group.relevance.shape
-            sizes = torch.as_tensor(group.gallery_sizes(len(batch.gallery))).expand(len(group.rows), 1)
+            sizes = torch.as_tensor(group.gallery_sizes(group.where(len(batch.gallery)).double())).expand(len(group.rows), 1)
             for row, q in enumerate(group.rows.tolist()):
                 gallery, positives = by_loops(batch, query, q)
                 seen += 1
