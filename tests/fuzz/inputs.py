@@ -112,6 +112,16 @@ FLAG: Bad = {"text": lambda good: "False", "1": lambda good: 1, "None": lambda g
 CALLABLE: Bad = {"None": lambda good: None, "text": lambda good: "ndcg", "number": lambda good: 3, "tensor": lambda good: torch.ones(2)}
 CHOICE: Bad = {"another word": lambda good: "nothing", "None": lambda good: None, "number": lambda good: 3, "list": lambda good: ["mean"]}
 
+PLACES: Bad = {
+    **{name: make for name, make in NO_TENSOR.items() if name != "None"},
+    **{
+        name: ANY_TENSOR[name] for name in ("sparse", "nested", "complex", "quantized", "another device", "longer", "empty", "no dimension")
+    },
+    "floats": lambda good: good.float(),
+    "beyond the end": lambda good: good + 1000,
+    "below -1": lambda good: -2 - good,
+}
+
 #: What an argument of this name is, everywhere.
 KINDS: dict[str, Bad] = {
     "scores": FLOATING,
@@ -125,6 +135,7 @@ KINDS: dict[str, Bad] = {
     **{name: {**GRADES, "negative": spoiled(-1.0)} for name in ("item_weights", "query_weights")},
     "where": MASK,
     "labels": LABELS,
+    "self_index": PLACES,
     "ref_labels": {name: make for name, make in LABELS.items() if name != "None"},
     "levels": {**GRADES, "floats": lambda good: good.float(), "negative": lambda good: -good},
     **dict.fromkeys(("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr"), POSITIVE),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import rankbook as rb
-from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, arguments
+from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments
 
 SECONDS = 5  # a call takes milliseconds
 UNNAMED = 0.01  # the share of errors that may fail to name their argument
@@ -80,7 +80,12 @@ def _good(*names: str) -> dict[str, Any]:
 
 
 def others() -> Iterator[Call]:
-    yield Call("evaluate_retrieval", rb.evaluate_retrieval, arguments(rb.evaluate_retrieval))
+    good = {name: value for name, value in arguments(rb.evaluate_retrieval).items() if name != "relevance"}
+    good |= {"self_index": torch.arange(N) - 1, "where": torch.arange(N) > 0}
+    good |= {name: torch.arange(1.0, N + 1) for name in ("query_weights", "item_weights")}
+    yield Call("evaluate_retrieval", rb.evaluate_retrieval, good)
+    whole = {"embeddings": EMBEDDINGS, "ref_embeddings": GOOD["ref_embeddings"], "relevance": rb.shared_levels(LEVELS)}
+    yield Call("evaluate_retrieval of a relevance", rb.evaluate_retrieval, whole)
     yield Call("same_label", rb.same_label, _good("labels"), frozenset({("labels", "fewer"), ("labels", "another device")}))
     yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
     unread = frozenset({("levels", "longer"), ("levels", "another device")})
