@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
@@ -66,11 +67,14 @@ class Positives:
         by_label = batch.relevance is None and (batch.where is None or batch.where.dim() == 1)
         self.source = (_ByLabel if by_label else _ByMask)(batch, query)
         sizes = on_host(self.source.sizes)
+        order = np.argsort(sizes, kind="stable")
+        sizes = sizes[order]
+        first = np.flatnonzero(sizes > np.concatenate([[0], sizes[:-1]])).tolist()  # the first query of each size above 0
         #: how many positives -> how many queries have so many
-        self.sizes = {int(size): int(count) for size, count in zip(*np.unique(sizes[sizes > 0], return_counts=True), strict=True)}
+        self.sizes = {int(sizes[i]): j - i for i, j in itertools.pairwise([*first, len(sizes)])}
         #: queries that have a positive
         self.total = sum(self.sizes.values())
-        order = np.argsort(sizes, kind="stable")[len(sizes) - self.total :]
+        order = order[len(order) - self.total :]
         self.rows = torch.from_numpy(order).to(device, non_blocking=True)
         self.self_index = None if batch.self_index is None else batch.self_index.to(device, non_blocking=True)
         weights = batch.query_weights
@@ -140,32 +144,37 @@ class _ByLabel:
         coarse, order = ref_labels[:, -1].sort(stable=True)
         own = labels[:, -1].contiguous()
         self.start, stop = torch.searchsorted(coarse, own), torch.searchsorted(coarse, own, right=True)
-        self_index = None
+        place = there = None  # of each query in the order; whether it stands there (None: all of them)
         if batch.self_index is not None and query != "positive":
-            self_index = torch.arange(len(own), device=home) if batch.own_gallery else batch.self_index.to(home, non_blocking=True)
-        place = counts = None
-        if self_index is not None:
-            nth = torch.arange(len(order), device=home)
-            place = torch.empty_like(order).scatter_(0, order, nth)[self_index.clamp(min=0)]
-            counts = self_index >= 0
-        if batch.where is not None:  # the order of the items that are there, and how many of them stand before each place
+            place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=home))
+            if not batch.own_gallery:
+                self_index = batch.self_index.to(home, non_blocking=True)
+                there, self_index = self_index >= 0, self_index.clamp(min=0)
+                place = place[self_index]
+
+        def of_queries(of_items: Tensor) -> Tensor:
+            return of_items if batch.own_gallery else of_items[self_index]
+
+        if batch.where is not None:  # the order of the items that count, and how many of them stand before each place
             where = batch.where.to(home, non_blocking=True)
             before = _counts_before(where[order])
             order = order[true_places(where[order][None], len(order))[0]]
             self.start, stop = before[self.start], before[stop]
             if place is not None:
-                place, counts = before[place], counts & where[self_index.clamp(min=0)]
+                place, there = before[place], of_queries(where) if there is None else there & of_queries(where)
         self.order, self.sizes, self.own_place = order, stop - self.start, None
         if place is not None:  # a query in its own class is stepped over
-            counts &= (place >= self.start) & (place < stop)
-            self.sizes = self.sizes - counts.long()
-            self.own_place = torch.where(counts, place - self.start, len(order))
+            self.own_place = place - self.start
+            if there is not None:
+                there = there & (place >= self.start) & (place < stop)
+                self.own_place = torch.where(there, self.own_place, len(order))
+            self.sizes -= 1 if there is None else there.long()
         if batch.item_weights is not None:
             heavy = (batch.item_weights > 0).to(home, non_blocking=True)
             before = _counts_before(heavy[order])
             found = before[stop] - before[self.start]
             if place is not None:
-                found = found - (counts & heavy[self_index.clamp(min=0)]).long()
+                found -= (of_queries(heavy) if there is None else there & of_queries(heavy)).long()
             self.sizes = torch.where(found > 0, self.sizes, 0)
         device = batch.queries.device
         self.start, self.order = self.start.to(device, non_blocking=True), self.order.to(device, non_blocking=True)

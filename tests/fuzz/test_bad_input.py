@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import rankbook as rb
 from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments
+from rankbook.losses.batch_loss import BatchLoss
 
 SECONDS = 5  # a call takes milliseconds
 UNNAMED = 0.01  # the share of errors that may fail to name their argument
@@ -55,6 +56,9 @@ def losses() -> Iterator[Call]:
         yield Call(name, make, good)
         loss = make(**{key: good[key] for key in good if inspect.signature(make).parameters[key].default is inspect.Parameter.empty})
         yield Call(f"{name}(...)", loss, *_call_of(name, loss))
+        if isinstance(loss, BatchLoss):
+            good = _good("embeddings", "ref_embeddings") | {"relevance": rb.shared_levels(LEVELS)}
+            yield Call(f"{name}(...) of a relevance", loss, good)
     yield Call("as_loss", rb.as_loss, {"metric": rb.ndcg, "rank_fn": SIGMOID})
     loss = rb.as_loss(rb.ndcg, SIGMOID)
     yield Call(
@@ -69,10 +73,16 @@ def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
         return {"scores": SQUARE}, frozenset({("scores", "another device")})  # all there is lies there
     if name in ("SpearmanLoss", "MeanRankLoss", "RankLoss"):
         return arguments(loss.forward), frozenset()
+    if name == "ClusterLoss":
+        return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()
     # multi-hot columns that this loss does not read are refused all the same
-    names = ("embeddings", "labels") if name == "ClusterLoss" else ("embeddings", "labels", "ref_embeddings", "ref_labels")
     # alone, labels that lie elsewhere or are fewer are refused; with a reference set the number of levels differs first
-    return _good(*names), frozenset()
+    return _good("embeddings", "labels", "ref_embeddings", "ref_labels") | WHO, frozenset()
+
+
+#: Who is in whose gallery, and what weighs how much, for embeddings.
+WHO = {"self_index": torch.arange(N) - 1, "where": torch.arange(N) > 0}
+WHO |= {name: torch.arange(1.0, N + 1) for name in ("query_weights", "item_weights")}
 
 
 def _good(*names: str) -> dict[str, Any]:
@@ -186,7 +196,7 @@ def test_a_public_name_is_fuzzed():
         "tests/losses": {"BatchRankLoss"},
         "modules": {"checks", "datasets", "live", "sorters", "viz"},
     }
-    fuzzed = {call.name.removesuffix("(...)") for call in CALLS}
+    fuzzed = {call.name.partition("(...)")[0] for call in CALLS}
     missing = set(rb.__all__) - fuzzed - set().union(*elsewhere.values())
     assert missing == set(), "say in tests/fuzz what a call that works looks like"
 
