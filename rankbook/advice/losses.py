@@ -39,8 +39,12 @@ LOSSES: dict[str, Facts] = {
     "SpearmanLoss": Facts("Spearman of scores", "ranker: tau at half the deviation of the scores", "the ranker's"),
     "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", "the ranker's"),
     "HardNegativeRankLoss": Facts(
-        "the worst rank of a pair against its hardest rival", "ranker; margin as a share of the batch", "the ranker's"
+        "the worst rank of a pair against its hardest rival", "ranker; margin in places, 1 by default", "the ranker's"
     ),
+    "RankNetLoss": Facts("pairs of scores in the right order: AUC when binary", "sigma: one over the spread of the scores", _BLOCKS),
+    "LambdaLoss": Facts("any metric of scores, by what each swap changes", "metric and its knobs; sigma as RankNetLoss", _BLOCKS),
+    "ListNetLoss": Facts("cross entropy of scores and grades, no ranks", "none; scale the grades", "the list"),
+    "ListMLELoss": Facts("likelihood of the right order of scores", "none", "the list"),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

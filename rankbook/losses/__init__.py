@@ -7,11 +7,14 @@ from rankbook.losses.calibration import CalibrationLoss
 from rankbook.losses.cluster import ClusterLoss
 from rankbook.losses.composition import RankLoss, as_loss
 from rankbook.losses.hap import SupHAPLoss
+from rankbook.losses.hard_negatives import HardNegativeRankLoss
+from rankbook.losses.listwise import ListMLELoss, ListNetLoss
 from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
+from rankbook.losses.pairwise import LambdaLoss, RankNetLoss
 from rankbook.losses.recall import RecallAtKLoss, SupRecallLoss
 from rankbook.losses.roadmap import ROADMAPLoss
 from rankbook.losses.smooth_ap import SmoothAPLoss
-from rankbook.losses.sodeep import HardNegativeRankLoss, MeanRankLoss, SpearmanLoss
+from rankbook.losses.sodeep import MeanRankLoss, SpearmanLoss
 from rankbook.losses.sup_ap import SupAPLoss
 from rankbook.losses.supcon import SupConLoss
 
@@ -22,9 +25,13 @@ __all__ = [
     "ClusterLoss",
     "FastAPLoss",
     "HardNegativeRankLoss",
+    "LambdaLoss",
+    "ListMLELoss",
+    "ListNetLoss",
     "MeanRankLoss",
     "ROADMAPLoss",
     "RankLoss",
+    "RankNetLoss",
     "RecallAtKLoss",
     "SmoothAPLoss",
     "SmoothNDCGLoss",

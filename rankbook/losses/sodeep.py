@@ -1,4 +1,4 @@
-"""SoDeep's losses: formulas of ranks that take any ranker, a learned sorter among them.
+"""SoDeep's losses of a list: formulas of ranks that take any ranker, a learned sorter among them.
 
 Ranks enter divided by the length of the list, as in the paper, so that losses of lists of different length compare.
 """
@@ -6,27 +6,29 @@ Ranks enter divided by the length of the list, as in the paper, so that losses o
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rankbook.checks import check_callable, check_lists, check_number, check_relevance, check_scores, reads_values, warn
+from rankbook.checks import check_callable, check_lists, check_relevance, check_scores
+from rankbook.losses.score_loss import ScoreLoss
 from rankbook.metrics.ranking import check_ranks
 from rankbook.precision import full_precision
 from rankbook.ranks.exact import exact_ranks, same_order
 from rankbook.types import RankFn
 
 
-class _LossOfRanks(nn.Module):
+class LossOfRanks(ScoreLoss):
     """A loss that owns its ranker: a learned sorter moves, saves and trains with it."""
 
-    def __init__(self, ranker: RankFn):
-        super().__init__()
+    def __init__(self, ranker: RankFn, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction)
         self.ranker = check_callable("ranker", ranker)
 
-    def rank(self, scores: Tensor, *relevance: Tensor) -> Tensor:
-        return check_ranks("ranker", self.ranker(scores, *relevance), scores, None)
+    def rank(self, scores: Tensor, *relevance: Tensor, where: Tensor | None = None) -> Tensor:
+        mask = {} if where is None else {"where": where}  # a ranker of yours that knows no mask serves whole lists
+        return check_ranks("ranker", self.ranker(scores, *relevance, **mask), scores, where)
 
 
-class SpearmanLoss(_LossOfRanks):
+class SpearmanLoss(LossOfRanks):
     r"""Mean squared difference between the ranks of the scores and the ranks of a target.
 
     .. math:: \mathcal{L} = \frac{1}{n} \sum_i \Big(\frac{r_i(s) - r_i(t)}{n}\Big)^2
@@ -35,8 +37,11 @@ class SpearmanLoss(_LossOfRanks):
 
     Args:
         ranker: any ranker; a module is registered, so that it moves and saves with the loss.
+        reduction: ``"mean"`` or ``"sum"`` over the lists, ``"none"``.
 
-    Call with ``(scores[..., n], target[..., n])``, at least two items a list; tied targets share the middle rank.
+    Call with ``(scores[..., n], target[..., n], *, where=None, query_weights=None)``, at least two items a list; tied targets share
+    the middle rank. ``where`` marks the present items: :math:`n` is how many a list has, and a list with fewer than two does not count
+    (0 under ``"none"``; if there is no other, the loss is 0 with a warning). ``query_weights`` has one weight of at least 0 for each list.
 
     Source: SoDeep (CVPR 2019, eq. 4), with the mean of its code in the place of the sum.
 
@@ -45,14 +50,18 @@ class SpearmanLoss(_LossOfRanks):
     """
 
     @full_precision
-    def forward(self, scores: Tensor, target: Tensor) -> Tensor:
-        scores = _check_order(check_scores(scores)[0])
-        target = same_order(check_relevance(target, scores, None, name="target", exact=True), scores)
-        difference = self.rank(scores) - exact_ranks(target, ties="average")
-        return (difference / scores.shape[-1]).square().mean()
+    def forward(self, scores: Tensor, target: Tensor, *, where: Tensor | None = None, query_weights: Tensor | None = None) -> Tensor:
+        scores, where = check_scores(scores, where)
+        check_order(scores)
+        target = same_order(check_relevance(target, scores, where, name="target", exact=True), scores)
+        length = _length(scores, where)
+        difference = (self.rank(scores, where=where) - exact_ranks(target, where=where, ties="average")) / length.clamp(min=1)
+        squares = difference.square() if where is None else difference.square().masked_fill(~where, 0.0)
+        length = length.squeeze(-1)
+        return self.reduce(squares.sum(-1) / length.clamp(min=1), length >= 2, query_weights, "where leaves no list with two items")
 
 
-class MeanRankLoss(_LossOfRanks):
+class MeanRankLoss(LossOfRanks):
     r"""The sum of the positives' ranks: what SoDeep trains in the place of mAP.
 
     .. math:: \mathcal{L} = \frac{1}{C} \sum_{c} \sum_{i \in P_c} \frac{r_i(s_c)}{n}
@@ -62,9 +71,11 @@ class MeanRankLoss(_LossOfRanks):
 
     Args:
         ranker: any ranker.
+        reduction: ``"mean"`` or ``"sum"`` over the lists that count, ``"none"`` (0 for the others).
 
-    Call with ``(scores[..., n], relevance[..., n])``, one list a class, at least two items a list; the sums are averaged over
-    the lists that have a positive (none: 0 with zero gradient and a warning). A perfect ranking gives :math:`P (P + 1) / (2 n)`, not 0.
+    Call with ``(scores[..., n], relevance[..., n], *, where=None, query_weights=None)``, one list a class, at least two items a list;
+    :math:`n` is the number of present items. A list counts if it has a positive and two items (none does: 0 with zero gradient and a
+    warning). A perfect ranking gives :math:`P (P + 1) / (2 n)`, not 0. ``query_weights`` has one weight of at least 0 for each list.
 
     Source: SoDeep (CVPR 2019, eq. 7); the average over lists is ours.
 
@@ -73,60 +84,24 @@ class MeanRankLoss(_LossOfRanks):
     """
 
     @full_precision
-    def forward(self, scores: Tensor, relevance: Tensor) -> Tensor:
-        _check_order(check_scores(scores)[0])
-        scores, relevance, _ = check_lists(scores, relevance, None, exact=True)
+    def forward(self, scores: Tensor, relevance: Tensor, *, where: Tensor | None = None, query_weights: Tensor | None = None) -> Tensor:
+        check_order(check_scores(scores, where)[0])
+        scores, relevance, where = check_lists(scores, relevance, where, exact=True)
         positive = relevance > 0
-        sums = torch.where(positive, self.rank(scores, positive), 0.0).sum(-1) / scores.shape[-1]
-        count = positive.any(-1).sum()
-        if reads_values(count) and count == 0:
-            warn("relevance has no positive in any list: the loss is 0 and teaches nothing")
-        return sums.sum() / count.clamp(min=1)
+        length = _length(scores, where)
+        shares = torch.where(positive, self.rank(scores, positive, where=where) / length.clamp(min=1), 0.0)
+        defined = positive.any(-1) & (length.squeeze(-1) >= 2)
+        return self.reduce(shares.sum(-1), defined, query_weights, "relevance has no positive in any list")
 
 
-class HardNegativeRankLoss(_LossOfRanks):
-    r"""A triplet loss on ranks for matching pairs, such as images and their captions, in both directions.
-
-    .. math:: \mathcal{L} = \frac{1}{2B} \sum_i \Big( \max_{c \ne i} \big[\alpha + \tfrac{r_{ii} - r_{ic}}{B}\big]_+
-        + \max_{c \ne i} \big[\alpha + \tfrac{r'_{ii} - r'_{ci}}{B}\big]_+ \Big)
-
-    where :math:`r` ranks the rows of the score matrix and :math:`r'` its columns; the pair (i, i) is the positive.
-
-    Args:
-        ranker: any ranker.
-        margin: :math:`\alpha` in normalized ranks: 1/B is one place. The paper does not give it; its code has an argument of
-            0.2 that it ignores, and one place in its stead.
-
-    Call with ``scores[b, b]``, at least two pairs.
-
-    Source: SoDeep (CVPR 2019, eq. 10), averaged over both directions.
-
-    >>> rb.HardNegativeRankLoss(partial(rb.sigmoid_ranks, tau=0.01), margin=0.5)(torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
-    tensor(0.)
-    """
-
-    def __init__(self, ranker: RankFn, margin: float):
-        super().__init__(ranker)
-        self.margin = check_number("margin", margin, at_least=0)
-
-    @full_precision
-    def forward(self, scores: Tensor) -> Tensor:
-        scores, _ = check_scores(scores)
-        if scores.dim() != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
-            raise ValueError(f"scores must be square, one row and one column for each of at least two pairs, got {tuple(scores.shape)}")
-        return (self._one_way(scores) + self._one_way(scores.T.contiguous())) / 2
-
-    def _one_way(self, scores: Tensor) -> Tensor:
-        pair = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-        ranks = self.rank(scores, pair) / len(scores)
-        hardest = ranks.masked_fill(pair, torch.inf).amin(-1)  # the wrong item that ranks best
-        return (self.margin + ranks.diagonal() - hardest).relu().mean()
-
-    def extra_repr(self) -> str:
-        return f"margin={self.margin}"
+def _length(scores: Tensor, where: Tensor | None) -> Tensor:
+    """The number of present items ``[..., 1]``."""
+    if where is None:
+        return torch.full_like(scores[..., :1], scores.shape[-1], requires_grad=False)
+    return where.sum(-1, keepdim=True).to(scores.dtype)
 
 
-def _check_order(scores: Tensor) -> Tensor:
+def check_order(scores: Tensor) -> Tensor:
     """Return the scores if their lists have an order: one item has none, and its loss no gradient."""
     if scores.shape[-1] == 1:
         way_out = (

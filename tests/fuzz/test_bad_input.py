@@ -18,6 +18,7 @@ from torch import Tensor, nn
 import rankbook as rb
 from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments
 from rankbook.losses.batch_loss import BatchLoss
+from rankbook.losses.score_loss import ScoreLoss
 
 SECONDS = 5  # a call takes milliseconds
 UNNAMED = 0.01  # the share of errors that may fail to name their argument
@@ -70,8 +71,8 @@ def losses() -> Iterator[Call]:
 
 def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
     if name == "HardNegativeRankLoss":
-        return {"scores": SQUARE}, frozenset({("scores", "another device")})  # all there is lies there
-    if name in ("SpearmanLoss", "MeanRankLoss", "RankLoss"):
+        return {"scores": SQUARE, "where": torch.ones(N, N, dtype=torch.bool)}, frozenset()
+    if name == "RankLoss" or isinstance(loss, ScoreLoss):
         return arguments(loss.forward), frozenset()
     if name == "ClusterLoss":
         return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()

@@ -230,10 +230,9 @@ PROMISES = frozenset(
 ELSEWHERE = {
     "BatchRankLoss": "test_counts.py, over metrics and steps",
     "ClusterLoss": "test_cluster.py: it has no reference set, and labels below its number of classes",
-    "HardNegativeRankLoss": "tests/sorters/test_losses.py",
-    "MeanRankLoss": "tests/sorters/test_losses.py",
+    "HardNegativeRankLoss": "test_hard_negatives.py",
+    **dict.fromkeys(("LambdaLoss", "ListMLELoss", "ListNetLoss", "MeanRankLoss", "RankNetLoss", "SpearmanLoss"), "score_contract.py"),
     "RankLoss": "test_composition.py",
-    "SpearmanLoss": "tests/sorters/test_losses.py",
 }
 
 

@@ -15,7 +15,7 @@ SHARP = partial(rb.sigmoid_ranks, tau=1e-4)
 LOSSES = {
     "SpearmanLoss": (rb.SpearmanLoss, lambda loss, scores: loss(scores, scores.detach())),
     "MeanRankLoss": (rb.MeanRankLoss, lambda loss, scores: loss(scores, torch.ones_like(scores))),
-    "HardNegativeRankLoss": (partial(rb.HardNegativeRankLoss, margin=0.2), lambda loss, scores: loss(scores)),
+    "HardNegativeRankLoss": (rb.HardNegativeRankLoss, lambda loss, scores: loss(scores)),
 }
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
@@ -47,17 +47,6 @@ def test_mean_rank_by_loops():
     assert rb.MeanRankLoss(SMOOTH)(scores, relevance).item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_hard_negatives_by_loops():
-    """Both directions: the rows of the matrix, and its columns."""
-    scores = torch.randn(5, 5, dtype=torch.float64)
-    total = 0.0
-    for matrix in (scores, scores.T):
-        for i, row in enumerate(matrix.tolist()):
-            ranks = smooth(row)
-            total += max(max(0.0, 0.5 + (ranks[i] - ranks[c]) / 5) for c in range(5) if c != i)
-    assert rb.HardNegativeRankLoss(SMOOTH, margin=0.5)(scores).item() == pytest.approx(total / 10, abs=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [torch.int64, torch.float64, torch.int32])
 def test_close_targets_stay_apart(dtype):
     seconds = (1_700_000_000 + torch.arange(50)).to(dtype)
@@ -75,12 +64,6 @@ def test_lists_of_one_item_are_refused_with_the_way_out(name):
     assert call(make(SMOOTH), column.squeeze(-1)).isfinite()
     with pytest.raises(ValueError, match=r"got shape \(1,\); hand over all items"):
         call(make(SMOOTH), torch.rand(1))
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3,), (3, 4), (2, 3, 3)])
-def test_hard_negatives_want_a_square(shape):
-    with pytest.raises(ValueError, match="scores must be square"):
-        rb.HardNegativeRankLoss(SMOOTH, margin=0.2)(torch.rand(shape))
 
 
 @every_loss
@@ -106,15 +89,6 @@ def test_bad_scores(name, value):
     scores[1, 2] = value
     with pytest.raises(ValueError, match=r"scores\[1, 2\] is"):
         call(make(SMOOTH), scores)
-
-
-@pytest.mark.parametrize(
-    ("margin", "error"), [(-0.1, ValueError), (torch.nan, ValueError), (torch.inf, ValueError), ("0.2", ValueError), (None, TypeError)]
-)
-def test_bad_margin(margin, error):
-    with pytest.raises(error, match="margin must be a finite number of at least 0, got"):
-        rb.HardNegativeRankLoss(SMOOTH, margin=margin)
-    assert rb.HardNegativeRankLoss(SMOOTH, margin=np.float32(0.5)).margin == 0.5
 
 
 @every_loss

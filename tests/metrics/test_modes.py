@@ -26,7 +26,7 @@ LOSSES = {
     "spearman": lambda s, r: rb.as_loss(rb.spearman, SMOOTH)(s, r),
     "SpearmanLoss": lambda s, r: rb.SpearmanLoss(SMOOTH)(s, r),
     "MeanRankLoss": lambda s, r: rb.MeanRankLoss(SMOOTH)(s, r),
-    "HardNegativeRankLoss": lambda s, r: rb.HardNegativeRankLoss(SMOOTH, margin=0.5)(s),
+    "HardNegativeRankLoss": lambda s, r: rb.HardNegativeRankLoss(SMOOTH, margin=2.5)(s),
 }
 #: The same as they measure, without a gradient.
 MEASURES = {**{repr(case): case.metric for case in METRICS + SOFT_CUTS}, "spearman": rb.spearman, "kendall": rb.kendall}

@@ -58,7 +58,7 @@ def test_sodeep_losses(architecture, device):
     relevance = torch.randint(2, (n, n), device=device)
     assert_trains(rb.SpearmanLoss(sorter)(scores, torch.randn(n, n, device=device)), scores)
     assert_trains(rb.MeanRankLoss(sorter)(scores, relevance), scores)
-    assert_trains(rb.HardNegativeRankLoss(sorter, margin=0.5)(scores), scores)
+    assert_trains(rb.HardNegativeRankLoss(sorter)(scores), scores)
 
 
 @every_sorter
