@@ -11,7 +11,8 @@ from rankbook.checks import check_choice, check_relevance, check_scores
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.spacing import on_host, shared_places, to_items
 
-_TIES = ("max", "average", "min", "worst")
+#: What tied items may get.
+TIES = ("max", "average", "min", "worst")
 #: Items from which on numpy's sort is worth its start.
 _LONG = 32
 
@@ -53,7 +54,7 @@ def exact_ranks(
     >>> rb.exact_ranks(torch.tensor([0.5, 0.5, 0.1]), torch.tensor([1, 0, 0]), ties="worst")
     tensor([2., 1., 3.])
     """
-    check_choice("ties", ties, _TIES)
+    check_choice("ties", ties, TIES)
     scores, where = check_scores(scores, where)
     if ties != "worst":
         relevance = None
@@ -64,11 +65,11 @@ def exact_ranks(
                 'pass a tensor in the shape of scores, or take ties="max"'
             )
         relevance = check_relevance(relevance, scores, where, exact=True).detach()
-    return put_absent_last(_exact(scores.detach(), where, relevance, knobs=(float(_TIES.index(ties)),)), where)
+    return put_absent_last(_exact(scores.detach(), where, relevance, knobs=(float(TIES.index(ties)),)), where)
 
 
 def _value(scores: Tensor, where: Tensor | None, relevance: Tensor | None, ties: float) -> tuple[Tensor]:
-    kind = _TIES[int(ties)]
+    kind = TIES[int(ties)]
     # absent items behind every finite score: counts of higher scores do not see them
     s = scores if where is None else scores.masked_fill(~where, -torch.inf)
     if scores.shape[-1] < _LONG or not on_host(scores):

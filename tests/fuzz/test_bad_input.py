@@ -35,6 +35,7 @@ def rankers() -> Iterator[Call]:
     for name in rb.ranks.__all__:
         function = getattr(rb, name)
         yield Call(name, function, arguments(function), ANY_SIGN if name == "sup_ranks" else UNREAD)
+    yield Call("straight_through(...)", rb.straight_through(SIGMOID), _good("scores", "where"))
 
 
 def metrics() -> Iterator[Call]:

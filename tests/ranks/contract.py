@@ -76,6 +76,16 @@ def _learned(make: Callable[[], rb.Sorter], name: str = "") -> RankFn:
     return ranker
 
 
+def _straight_through(ranker: RankFn) -> RankFn:
+    module = rb.straight_through(ranker)
+
+    def through(scores, relevance=None, *, where=None):
+        return module(scores, relevance, where=where)
+
+    through.covers = "straight_through"
+    return through
+
+
 # What an architecture promises, trained or not. The gradient is that of the ranks at a fixed deviation and fixed widths, which
 # gradcheck does not know: tests/sorters/test_gradients.py compares it with finite differences at that.
 _ANY_ORDER = {"smooth": False, "sums": False, "knob": "", "slack": 0.5, "ties": "", "tolerance": 1e-4, "learned": True}
@@ -104,6 +114,9 @@ def _shipped(name: str) -> Ranker:
     error = 1.5 * card["error_by_kind"]["shuffled grid"]
     return Ranker(name, ranker, ranker, length=length, error=error, **PROMISES[card["architecture"]])
 
+
+#: Public names of rankbook.ranks that are no rankers, and where they are tested instead.
+NO_RANKERS = {"soft_top_k": "test_top_k.py"}
 
 _BLACKBOX = {"ties": "max", "smooth": False, "sums": False, "knob": "strength"}
 RANKERS = [
@@ -135,6 +148,14 @@ RANKERS = [
         ties="max",
         in_range=False,
         sums=False,
+    ),
+    Ranker(
+        "straight-through",
+        *(_straight_through(partial(rb.sigmoid_ranks, tau=tau)) for tau in (0.3, 1e-4)),
+        ties="max",
+        smooth=False,
+        sums=False,
+        knob="",
     ),
     *map(_untrained, SMALL),
     *map(_shipped, shipped_names()),
