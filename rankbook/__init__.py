@@ -8,6 +8,7 @@ from typing import Any
 
 from rankbook import checks
 from rankbook.evaluation import evaluate_retrieval
+from rankbook.lists import flatten_lists, pad_lists
 from rankbook.losses import *  # noqa: F403
 from rankbook.losses import __all__ as _losses
 from rankbook.metrics import *  # noqa: F403
@@ -46,8 +47,10 @@ __all__ = [
     *_ranks,
     "checks",
     "evaluate_retrieval",
+    "flatten_lists",
     "hierarchical_relevance",
     "leave_query_out",
+    "pad_lists",
     "same_label",
     "shared_levels",
     *_LAZY_MODULES,
