@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -82,35 +83,33 @@ def _l2_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tupl
     n = scores.shape[-1]
     strength = _strength(scores, where, tau, wide(scores.device))
     order, u = place_on_line(scores, where, strength, float(n))  # a block of n items spans less than n units
-    place = torch.arange(1, n + 1, dtype=u.dtype, device=u.device).expand_as(u)
-    start, size = _blocks(u - place)
+    place = torch.arange(1, n + 1, dtype=u.dtype, device=u.device)
+    start, size = _blocks(u, _l2_levels)
     u = u - u.gather(-1, start)
-    return to_items(_mean(place - u, start, size) + u, order, scores.dtype), order, start, size
+    return to_items(_mean(place - u, start, size).add_(u), order, scores.dtype), order, start, size
 
 
 def _l2_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
     order, start, size = saved
     g = grad.gather(-1, order).to(size.dtype)
-    return to_items((_mean(g, start, size) - g) / _strength(scores, where, tau, g.dtype), order, grad.dtype)
+    back = _mean(g, start, size).sub_(g)
+    return to_items(back.div_(_strength(scores, where, tau, g.dtype)), order, grad.dtype)
 
 
 def _kl_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
     """With z = -s / epsilon ascending, r = e^(z - v), v the isotonic regression in the log domain: a softmax in each block."""
-    n = scores.shape[-1]
-    order, z = place_on_line(scores, where, tau, float(n))  # a block spans at most log n
-    place = torch.arange(1, n + 1, dtype=z.dtype, device=z.device).expand_as(z)
-    start, size = _blocks(place, z)
-    weight = (z - z.gather(-1, start)).exp()
-    middle = _mean(place, start, size)
-    ranks = weight * (middle / _mean(weight, start, size))
-    return to_items(ranks, order, scores.dtype), order, start, size, ranks, middle
+    order, z = place_on_line(scores, where, tau, _kl_reach(scores.shape[-1]))
+    start, size = _blocks(z, _kl_levels)
+    weight = (z - z.gather(-1, start)).exp_()
+    share = weight.div_(_mean(weight, start, size))  # in units of an equal one
+    ranks = (size + 1).div_(2).add_(start).mul_(share)  # the mean of the places of the block, shared out
+    return to_items(ranks, order, scores.dtype), order, start, size, ranks, share
 
 
 def _kl_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
-    order, start, size, ranks, middle = saved
+    order, start, size, ranks, share = saved
     g = grad.gather(-1, order).to(size.dtype)
-    weighted_mean = _mean(ranks / middle * g, start, size)  # the ranks of a block sum to its places
-    return to_items(ranks * (weighted_mean - g) / tau, order, grad.dtype)
+    return to_items(_mean(share * g, start, size).sub_(g).mul_(ranks).div_(tau), order, grad.dtype)
 
 
 _l2_projection = ByHand("projection_l2", _l2_value, _l2_gradient)
@@ -122,67 +121,70 @@ _kl_projection = ByHand("projection_kl", _kl_value, _kl_gradient)
 
 def _mean(values: Tensor, start: Tensor, size: Tensor) -> Tensor:
     """The mean over the block of each item ``[..., n]``."""
-    return torch.zeros_like(values).scatter_add_(-1, start, values).gather(-1, start) / size
+    return torch.zeros_like(values).scatter_add_(-1, start, values).gather(-1, start).div_(size)
 
 
-def _blocks(values: Tensor, tops: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Where the block of each item starts, and how many items it has (a float): ``[..., n]``.
+#: What is pooled: targets and weights (or None for equal ones), one list behind the other so far apart that none pools with the next.
+Levels = Iterator[tuple[np.ndarray, np.ndarray | None]]
 
-    In least squares the level of a block is the mean of the ``values``. With ``tops``, z ascending, it is
-    log sum exp(z) - log sum(values), the values being the places. On the host, whatever the device.
+
+def _blocks(line: Tensor, levels: Callable[[Tensor], Levels]) -> tuple[Tensor, Tensor]:
+    """Where the block of each item starts, and how many items it has (a float): ``[..., n]``. On the host, whatever the device.
+
+    Of the line ``[lists, n]``, ascending, ``levels`` makes the targets of an isotonic regression, whole lists at a time.
     """
-    n, total = values.shape[-1], values.numel()
-    numbers, tops = (None if x is None else x.reshape(-1).cpu().numpy().astype(np.float64) for x in (values, tops))
-    last = np.arange(1, total + 1) % n == 0
-    ones = np.ones(total)
-    first = _pool(numbers, ones, None, last) if tops is None else _pool(ones, numbers, tops, last)
-    sizes = np.diff(first, append=total)
-    start, size = np.repeat(first % n, sizes), np.repeat(sizes, sizes)
-    return (
-        torch.from_numpy(start).view(values.shape).to(values.device),
-        torch.from_numpy(size).to(values.dtype).view(values.shape).to(values.device),
-    )
+    # scipy's is compiled, and linear in the items; it is loaded where it is needed, since that takes longer than our whole core
+    from scipy.optimize import isotonic_regression
+
+    n = line.shape[-1]
+    start, size = [], []
+    for targets, weights in levels(line.detach().cpu().reshape(-1, n)):
+        first = isotonic_regression(targets.ravel(), weights=weights).blocks
+        sizes = np.diff(first)
+        start.append(np.repeat(first[:-1] % n, sizes))
+        size.append(np.repeat(sizes.astype(np.float64), sizes))
+    start, size = (x[0] if len(x) == 1 else np.concatenate(x) for x in (start, size))
+    size = size.astype(np.float32 if line.dtype == torch.float32 else np.float64, copy=False)
+    return (torch.from_numpy(x).view(line.shape).to(line.device) for x in (start, size))
 
 
-#: Below so many blocks one after the other is faster than all at once; and after so many passes it is not much slower.
-_FEW, _PASSES = 128, 32
+def _l2_levels(line: Tensor) -> Levels:
+    """Least squares of the line less the places."""
+    targets = line.numpy() - np.arange(line.shape[-1], dtype=np.float64)
+    ends = targets.max(-1) + line.shape[-1]  # no target is below that of the first item by n
+    targets[1:] += np.cumsum(ends)[:-1, None]
+    yield targets, None
 
 
-def _pool(over: np.ndarray, under: np.ndarray, tops: np.ndarray | None, last: np.ndarray) -> np.ndarray:
-    """Pool adjacent violators: the index of the first item of each block of an ascending fit, for many lists at once.
+#: Ahead of a certain cut the levels rise by this much, in logarithms, and no more: enough to stay apart.
+_APART = 1e-6
+#: So far may the levels rise, in logarithms, before an exponential leaves the range of float64.
+_RANGE = 600.0
 
-    The level of a block is ``over / under``, times exp(top) if there are tops. Two neighbors that do not ascend end up in the
-    same block, so a pass joins whole runs of them, and some ten passes do; ``last`` marks the items behind which a list ends.
+
+def _kl_reach(n: int) -> float:
+    """No block spans more than log n of the line, so longer gaps are alike."""
+    return math.log(n) + 1
+
+
+def _kl_levels(line: Tensor) -> Levels:
+    """The level of a block is sum exp(z) / sum p: the mean of exp(z) / p, weighted by the places p.
+
+    exp(z) would overflow. But between two items a block ends for certain if all levels before are below all behind, and what
+    one rises from cut to cut does not matter: with those gaps shortened, a list rises by 3 log n at most.
     """
-    first = np.arange(len(over))
-    for _ in range(_PASSES):
-        if len(first) <= _FEW:
-            break
-        ahead = over[1:] if tops is None else over[1:] * np.exp(np.minimum(tops[1:] - tops[:-1], 700.0))
-        joins = (over[:-1] * under[1:] >= ahead * under[:-1]) & ~last[:-1]
-        heads = np.flatnonzero(np.concatenate([[True], ~joins]))
-        if len(heads) == len(first):
-            return first
-        tails = np.append(heads[1:], len(first)) - 1
-        if tops is not None:
-            over = over * np.exp(tops - np.repeat(tops[tails], tails - heads + 1))
-            tops = tops[tails]
-        over, under = np.add.reduceat(over, heads), np.add.reduceat(under, heads)
-        first, last = first[heads], last[tails]
-    return _pool_in_turn(first, over, under, tops, last)
-
-
-def _pool_in_turn(first: np.ndarray, over: np.ndarray, under: np.ndarray, tops: np.ndarray | None, last: np.ndarray) -> np.ndarray:
-    """The same one block after the other: linear in their number, whatever the values."""
-    done: list[tuple[int, float, float, float, bool]] = []  # first, over, under, top, last
-    tops = np.zeros_like(over) if tops is None else tops
-    for block in zip(first.tolist(), over.tolist(), under.tolist(), tops.tolist(), last.tolist(), strict=True):
-        start, a, b, top, end = block
-        while done and not done[-1][4]:
-            _, before_a, before_b, before_top, _ = done[-1]
-            if before_a * b < a * math.exp(min(top - before_top, 700.0)) * before_b:
-                break
-            start = done.pop()[0]
-            a, b = a + before_a * math.exp(before_top - top), b + before_b
-        done.append((start, a, b, top, end))
-    return np.array([block[0] for block in done])
+    places = torch.arange(1, line.shape[-1] + 1, dtype=line.dtype, device=line.device)
+    level = line - places.log()
+    behind = torch.from_numpy(np.minimum.accumulate(level.numpy()[:, :0:-1], -1)[:, ::-1].copy())
+    gaps = behind.sub_(level.cummax(-1).values[:, :-1]).sub_(_APART).clamp_(min=0)
+    level[:, 1:] -= gaps.cumsum_(-1)
+    level, places = level.numpy().astype(np.float64, copy=False), places.numpy()
+    lowest = level.min(-1)
+    ends = np.cumsum(level.max(-1) - lowest + _APART)
+    shift = np.concatenate([[0.0], ends[:-1]])
+    parts = shift // _RANGE  # of the lists
+    for part in np.unique(parts):
+        some = parts == part
+        shift[some] -= shift[some][0]
+        exponent = level[some] + (shift - lowest)[some, None]
+        yield np.exp(exponent, out=exponent), np.broadcast_to(places, exponent.shape).ravel()

@@ -73,7 +73,7 @@ def place_on_line(scores: Tensor, where: Tensor | None, unit: float | Tensor, ca
     """
     order = best_first(scores, where)
     s = scores.gather(-1, order).to(wide(scores.device))
-    gaps = ((s[..., :-1] - s[..., 1:]) / unit).clamp(max=cap)
+    gaps = (s[..., :-1] - s[..., 1:]).div_(unit).clamp(max=cap)
     if where is not None:
         gaps = torch.where(where.gather(-1, order)[..., 1:], gaps, cap)
     return order, running_sums(gaps)

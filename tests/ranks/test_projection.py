@@ -12,7 +12,6 @@ from scipy.optimize import isotonic_regression as scipy_isotonic
 from sklearn.isotonic import isotonic_regression as sklearn_isotonic
 
 import rankbook as rb
-from rankbook.ranks.projection import _pool, _pool_in_turn
 
 l2 = partial(rb.projection_ranks, regularization="l2")
 kl = partial(rb.projection_ranks, regularization="kl")
@@ -117,11 +116,13 @@ def test_many_lists_are_pooled_as_each_alone(ranker, tau, spread):
     torch.testing.assert_close(ranker(scores, tau=tau), torch.stack([ranker(row, tau=tau) for row in scores]), rtol=1e-11, atol=0)
 
 
-@pytest.mark.parametrize("pool", [_pool, _pool_in_turn])
-def test_a_drop_at_the_end_pools_the_whole_list(pool):
-    """Each pass would join one pair only: after some of them the rest goes one after the other, in time linear in n."""
-    n = 200_000
-    over = np.arange(n, dtype=float)
-    over[-1] = -1e12
-    first = pool(*([np.arange(n)] if pool is _pool_in_turn else []), over, np.ones(n), None, np.arange(1, n + 1) == n)
-    assert first.tolist() == [0]
+@pytest.mark.parametrize("ranker", [l2, kl], ids=["l2", "kl"])
+@pytest.mark.parametrize("spread", [1e-3, 1.0, 1e5, 1e30])
+def test_lists_of_any_spread_next_to_each_other(ranker, spread):
+    """The lists of a batch are pooled as one long list: none leans on its neighbor, and no exponential overflows."""
+    scores = torch.randn(300, 40, dtype=torch.float64)
+    scores[::2] *= spread
+    scores[::3] = scores[::3].round()
+    together = ranker(scores, tau=0.3)
+    torch.testing.assert_close(together, torch.stack([ranker(row, tau=0.3) for row in scores]), rtol=1e-11, atol=0)
+    torch.testing.assert_close(together.sum(-1), torch.full((300,), 820.0, dtype=torch.float64))
