@@ -4,11 +4,12 @@ from rankbook.ranks.blackbox import blackbox_ranks, perturbed_ranks
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.kernels import box_ranks, laplace_ranks
 from rankbook.ranks.networks import network_ranks
-from rankbook.ranks.permutation import neuralsort_ranks, softsort_ranks
+from rankbook.ranks.neuralsort import neuralsort_ranks
 from rankbook.ranks.projection import projection_ranks
 from rankbook.ranks.sinkhorn import sinkhorn_ranks
 from rankbook.ranks.smooth import sigmoid_ranks
 from rankbook.ranks.straight_through import straight_through
+from rankbook.ranks.softsort import softsort_ranks
 from rankbook.ranks.suprank import sup_ranks
 from rankbook.ranks.top_k import soft_top_k
 

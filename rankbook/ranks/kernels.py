@@ -135,7 +135,7 @@ def _laplace_value(scores: Tensor, where: Tensor | None, _: None, tau: float) ->
     order = best_first(scores, where)
     s = scores.gather(-1, order)
     present = torch.ones_like(s) if where is None else where.gather(-1, order).to(s.dtype)
-    above, below = _decayed_sums(s, present, tau)
+    above, below = decayed_sums(s, present, tau)
     # F = 1 - exp(-lead / tau) / 2 for an item above, exp(lead / tau) / 2 for one below
     position = torch.arange(1, s.shape[-1] + 1, dtype=s.dtype, device=s.device)
     return to_items(position + (below - above) / 2, order, s.dtype), s, order, above + below
@@ -145,14 +145,14 @@ def _laplace_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: Non
     """Off the diagonal the Jacobian is symmetric, f_ij / tau with f = exp(-|lead| / tau) / 2: the same scan again."""
     s, order, neighbors = saved
     g = grad.gather(-1, order)
-    above, below = _decayed_sums(s, g, tau)
+    above, below = decayed_sums(s, g, tau)
     return to_items((above + below - g * neighbors) / (2 * tau), order, s.dtype)
 
 
 _laplace = ByHand("laplace", _laplace_value, _laplace_gradient)
 
 
-def _decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+def decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor]:
     r"""For scores that descend, :math:`\sum_{j \text{ above } i} w_j e^{-|s_j - s_i| / \tau}`, and the same below.
 
     Doubling: with the sums over the last 1, 2, 4 ... items at hand, one product joins two neighboring windows, so the list

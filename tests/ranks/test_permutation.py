@@ -36,6 +36,50 @@ def test_equals_the_loop(name, tau, n, ties):
     torch.testing.assert_close(getattr(rb, name)(scores, tau=tau), torch.tensor(loop, dtype=torch.float64), rtol=1e-9, atol=1e-9)
 
 
+def matrix(name, scores, tau):
+    """The relaxed permutation matrix [..., p, j] as the papers write it."""
+    n = scores.shape[-1]
+    if name == "neuralsort_ranks":
+        sums = (scores.unsqueeze(-1) - scores.unsqueeze(-2)).abs().sum(-1)
+        lines = n + 1 - 2 * torch.arange(1, n + 1, dtype=scores.dtype)
+        return torch.softmax((lines.unsqueeze(-1) * scores.unsqueeze(-2) - sums.unsqueeze(-2)) / tau, -1)
+    descending = scores.sort(descending=True).values
+    return torch.softmax(-(descending.unsqueeze(-1) - scores.unsqueeze(-2)).abs() / tau, -1)
+
+
+@pytest.mark.parametrize("tau", [0.01, 0.1, 10.0])
+@pytest.mark.parametrize("name", ["neuralsort_ranks", "softsort_ranks"])
+def test_long_lists_equal_the_whole_matrix(name, tau):
+    """Ranks and gradient, of lists of unequal spread side by side: what is not computed is 0."""
+    scores = torch.randn(3, 200, dtype=torch.float64) * torch.tensor([[1.0], [30.0], [0.01]])
+    scores[0, 100:120] = 3.0  # a crowd at the front, and a gap
+    scores.requires_grad_()
+    weight, places = torch.randn(3, 200, dtype=torch.float64), torch.arange(1, 201, dtype=torch.float64)
+    whole = matrix(name, scores, tau)
+    expected = (places @ whole) / whole.sum(-2)
+    ranks = getattr(rb, name)(scores, tau=tau)
+    torch.testing.assert_close(ranks, expected, rtol=1e-8, atol=1e-8)
+    single = scores.detach()[:, :100].clone().requires_grad_()  # without ties, where the matrix has no derivative
+    whole = matrix(name, single, tau)
+    (theirs,) = torch.autograd.grad((places[:100] @ whole) / whole.sum(-2), single, weight[:, :100])
+    (ours,) = torch.autograd.grad(getattr(rb, name)(single, tau=tau), single, weight[:, :100])
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-8 * theirs.abs().max().item())
+    half = getattr(rb, name)(scores.detach().float(), tau=tau)
+    torch.testing.assert_close(half.double(), getattr(rb, name)(scores.detach().float().double(), tau=tau), rtol=1e-6, atol=0)
+
+
+def test_softsort_ties_do_not_push_each_other():
+    """The distance of two ties has no slope, as in autograd; which of them leads which row is up to the sort."""
+    scores = torch.cat([torch.full((40,), 0.5), torch.tensor([0.4, 0.6, 0.61])]).double().requires_grad_()
+    weight = torch.cat([torch.ones(40), torch.tensor([5.0, -2.0, 3.0])]).double()
+    (ours,) = torch.autograd.grad(rb.softsort_ranks(scores, tau=0.1), scores, weight)
+    whole, places = matrix("softsort_ranks", scores, 0.1), torch.arange(1, 44, dtype=torch.float64)
+    (theirs,) = torch.autograd.grad((places @ whole) / whole.sum(-2), scores, weight)
+    for part in (slice(0, 40), slice(40, 43)):
+        torch.testing.assert_close(ours[part].sort().values, theirs[part].sort().values, rtol=1e-9, atol=1e-9)
+    assert ours[:40].abs().max() > 0.1
+
+
 @pytest.mark.parametrize("tau", [0.5, 1.0, 10.0])
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 def test_sinkhorn_converges_to_the_flat_start(tau, n):
