@@ -141,11 +141,20 @@ def _blackbox_gradient(
     return change if where is None else change.masked_fill_(~where, 0.0)
 
 
+#: Items that are sorted at a time on the host: what a group of samples needs stays in the cache.
+_ITEMS = 1 << 15
+
+
 def _perturbed_value(scores: Tensor, where: Tensor | None, noise: Tensor, sigma: float) -> tuple[Tensor, ...]:
-    s, mask = scores.unsqueeze(-2), None if where is None else where.unsqueeze(-2).expand(noise.shape)
-    limit = torch.finfo(scores.dtype).max
-    plus, minus = (average_ranks((s + scale * noise).clamp_(-limit, limit), mask) for scale in (sigma, -sigma))
-    return (plus + minus).mean(-2) / 2, plus - minus
+    s, limit = scores.unsqueeze(-2), torch.finfo(scores.dtype).max
+    group = noise.shape[-2] if scores.device.type != "cpu" else max(1, _ITEMS // max(1, scores.numel()))
+    total, changes = torch.zeros_like(scores), torch.empty_like(noise)
+    for z, change in zip(noise.split(group, -2), changes.split(group, -2), strict=True):
+        mask = None if where is None else where.unsqueeze(-2).expand(z.shape)
+        plus, minus = (average_ranks(torch.add(s, z, alpha=scale).clamp_(-limit, limit), mask) for scale in (sigma, -sigma))
+        torch.sub(plus, minus, out=change)
+        total += plus.add_(minus).sum(-2)
+    return total / (2 * noise.shape[-2]), changes
 
 
 def _perturbed_gradient(
