@@ -10,8 +10,8 @@ from torch.testing import assert_close
 import rankbook as rb
 from losses.scenes import gradients
 from rankbook.experiments.benchmarks import __main__ as command
-from rankbook.experiments.benchmarks import parts, peers
-from rankbook.experiments.benchmarks.measures import fresh_peak, ratios
+from rankbook.experiments.benchmarks import parts, peers, rank_peers, soft_ranks
+from rankbook.experiments.benchmarks.measures import fresh_peak, fresh_ratios, milliseconds, ratios
 from rankbook.experiments.benchmarks.rows import batch, row
 from rankbook.experiments.tables import read_table, stored_table
 
@@ -52,6 +52,35 @@ def test_the_blackbox_peer_holds_the_ranks_among_the_positives():
     assert theirs[1].norm() > 0.01
 
 
+RANK_PEERS = {
+    "neuralsort": (rank_peers.plain_neuralsort, partial(rb.neuralsort_ranks, tau=0.1)),
+    "softsort": (rank_peers.plain_softsort, partial(rb.softsort_ranks, tau=0.1)),
+    "blackbox": (rank_peers.plain_blackbox, rb.blackbox_ranks),
+    "l2": (partial(rank_peers.plain_projection, strength=0.05), partial(rb.projection_ranks, tau=0.05 * 30)),
+    "kl": (partial(rank_peers.plain_projection, strength=0.5, kl=True), partial(rb.projection_ranks, tau=0.5, regularization="kl")),
+}
+
+
+@pytest.mark.parametrize("name", RANK_PEERS)
+def test_a_peer_computes_our_ranks(name):
+    scores, weight = torch.randn(4, 30, dtype=torch.float64), torch.randn(4, 30, dtype=torch.float64)
+    theirs, ours = (gradients(lambda x, ranker=ranker: (ranker(x) * weight).sum(), scores) for ranker in RANK_PEERS[name])
+    assert_close(theirs, ours, rtol=1e-9, atol=1e-8)
+    assert ours[1].norm() > 0.01
+
+
+def test_the_perturbed_peer_estimates_the_same():
+    """Both estimates have the mean that is known in closed form: within five standard errors of each other."""
+    scores = torch.tensor([0.3, 0.1, 0.0, 0.05, -0.4]).expand(4000, -1).clone().requires_grad_()
+    found = []
+    for ranker in (partial(rank_peers.plain_perturbed, sigma=0.2, samples=8), partial(rb.perturbed_ranks, sigma=0.2, samples=8)):
+        ranks = ranker(scores)
+        found.append((ranks.detach(), *torch.autograd.grad(ranks, scores, torch.arange(5.0).expand_as(ranks))))
+    for theirs, ours in zip(*found, strict=True):
+        error = (theirs.mean(0) - ours.mean(0)).abs()
+        assert (error < 5 * ((theirs.var(0) + ours.var(0)) / len(scores)).sqrt() + 1e-6).all()
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="elsewhere an earlier peak may hide the allocation")
 def test_the_measure_of_memory_sees_an_allocation():
     """64 MB that are freed again, though this process and the preparation held far more."""
@@ -69,6 +98,9 @@ def test_a_ratio_is_the_slow_over_the_quick():
 
     found = ratios(partial(work, 12), partial(work, 4), pairs=5)
     assert sorted(found)[2] == pytest.approx(3, rel=0.3)
+    found = ratios(partial(work, 6), partial(work, 2), pairs=5, repeat=1, calls=3)
+    assert sorted(found)[2] == pytest.approx(3, rel=0.3)
+    assert sorted(milliseconds(partial(work, 12), times=5))[2] > 2 * sorted(milliseconds(partial(work, 4), times=5))[2]
 
 
 def test_a_line_says_whether_its_goal_is_met():
@@ -90,6 +122,19 @@ def test_the_stored_table_keeps_its_verdicts():
 def test_the_program_of_the_memory_measure_runs():
     """Its text is run by another process, where no tool sees a name that moved."""
     assert 0 < parts.peak_of_step("SmoothAPLoss()", 16) < 64
+
+
+def test_the_program_of_the_memory_of_ranks_runs(monkeypatch):
+    monkeypatch.setattr(soft_ranks, "fresh_peak", lambda prepare, work: exec(f"{prepare}\n{work}", {}))
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    for ranker in ("partial(ranks.neuralsort_ranks, tau=0.1)", "rank_peers.plain_softsort"):
+        soft_ranks.peak_of_ranks(ranker, 2, 16)
+
+
+def test_ratios_of_several_processes_come_together(monkeypatch):
+    monkeypatch.setattr(parts, "fresh_ratios", partial(fresh_ratios, processes=2))
+    found = parts.ratios_of_steps("peers.cubic_sup_ap", "SupAPLoss()", 64, pairs=2)
+    assert len(found) == 4 and min(found) > 1.5  # the slow one above
 
 
 def test_the_command_says_what_it_would_do_and_stores_whole_runs_only(tmp_path, monkeypatch, capsys):

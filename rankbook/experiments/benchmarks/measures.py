@@ -14,21 +14,39 @@ Work = Callable[[], Any]
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def ratios(slow: Work, quick: Work, *, pairs: int = 11, repeat: int = 3) -> list[float]:
+def ratios(slow: Work, quick: Work, *, pairs: int = 11, repeat: int = 3, calls: int = 1) -> list[float]:
     """CPU time of ``slow`` over that of ``quick``, pair by pair; the quick one is the mean of some calls in a row.
 
-    CPU time holds the kernel's: fresh pages for large tensors are part of what they cost.
+    CPU time holds the kernel's: fresh pages for large tensors are part of what they cost. ``calls`` of both make one of a pair.
     """
     slow(), quick()
-    found = []
-    for _ in range(pairs):
-        start = time.process_time()
-        slow()
-        middle = time.process_time()
-        for _ in range(repeat):
-            quick()
-        found.append((middle - start) / ((time.process_time() - middle) / repeat))
-    return found
+    return [_seconds(slow, calls) / _seconds(quick, calls * repeat) for _ in range(pairs)]
+
+
+def milliseconds(work: Work, *, times: int = 21) -> list[float]:
+    """CPU milliseconds of a call, some times over."""
+    work()
+    return [1000 * _seconds(work, 1) for _ in range(times)]
+
+
+def _seconds(work: Work, calls: int) -> float:
+    start = time.process_time()
+    for _ in range(calls):
+        work()
+    return (time.process_time() - start) / calls
+
+
+def fresh_ratios(prepare: str, *, processes: int = 5, pairs: int = 5) -> list[float]:
+    """The ratios of several new processes, each prepared by a piece of Python that defines ``slow`` and ``quick``.
+
+    Where pages lie differs from process to process, and with it what a tensor of hundreds of megabytes costs.
+    """
+    program = f"from rankbook.experiments.benchmarks.measures import ratios\n{prepare}\nprint(*ratios(slow, quick, pairs={pairs}))"
+    return [float(ratio) for _ in range(processes) for ratio in _run(program).splitlines()[-1].split()]
+
+
+def _run(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
 
 def fresh_peak(prepare: str, work: str) -> float:
@@ -37,8 +55,7 @@ def fresh_peak(prepare: str, work: str) -> float:
         f"from rankbook.experiments.benchmarks.measures import reset_peak, peak_bytes\n{prepare}\n"
         f"before = reset_peak()\n{work}\nprint(peak_bytes() - before)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1]) / 2**20
+    return int(_run(program).split()[-1]) / 2**20
 
 
 def reset_peak() -> int:
