@@ -39,7 +39,8 @@ _SORTERS = (
     "synthetic_scores",
     "train_sorter",
 )
-_LAZY_NAMES = {name: "rankbook.training" for name in ("train", "BalancedBatches")} | {name: "rankbook.sorters" for name in _SORTERS}
+_TRAINING = ("train", "BalancedBatchSampler", "BalancedBatches", "HierarchicalBatchSampler")
+_LAZY_NAMES = {name: "rankbook.training" for name in _TRAINING} | {name: "rankbook.sorters" for name in _SORTERS}
 
 __all__ = [
     *_losses,

@@ -41,7 +41,9 @@ class Checkpoint:
             if not (hasattr(part, "state_dict") and hasattr(part, "load_state_dict")):
                 raise TypeError(
                     f"{name} must have state_dict() and load_state_dict(), or training cannot resume from a checkpoint, got "
-                    f"{type(part).__name__}; leave checkpoint out, or take rb.BalancedBatches, or the StatefulDataLoader of torchdata"
+                    f"{type(part).__name__}; leave checkpoint out, or take rb.BalancedBatches, "
+                    "a DataLoader(batch_sampler=rb.BalancedBatchSampler(...)), or "
+                    "the StatefulDataLoader of torchdata"
                 )
         probe(self.path)
         self.parts, self.configuration = dict(parts), dict(configuration())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -16,17 +17,18 @@ from tqdm.auto import tqdm
 
 from rankbook.checks import check_callable, check_count, check_instance
 from rankbook.precision import gradients
-from rankbook.training.batches import Batches, endless
 from rankbook.training.checkpoint import Checkpoint, configure, row_of
+from rankbook.training.sources import Batches, Pair, endless, resumable
 
 
 def train(
     model: nn.Module,
     loss_fn: Callable[..., Tensor],
-    batches: Batches | Iterable[tuple[Any, Any]],
+    batches: Batches | Iterable[Any],
     optimizer: Optimizer,
     *,
     steps: int,
+    pair: Pair | None = None,
     scheduler: LRScheduler | None = None,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
     every: int | None = None,
@@ -38,7 +40,9 @@ def train(
         model: inputs -> embeddings.
         loss_fn: (embeddings, labels) -> loss, such as `rankbook.SmoothAPLoss`.
         batches: pairs (inputs, labels): an iterator such as `BalancedBatches`, or an iterable such as a ``DataLoader``, which
-            starts anew each epoch.
+            starts anew each epoch. Tensors go to the device of the model; labels may be texts.
+        pair: batch -> (inputs, labels), for batches that are no pairs: ``itemgetter("image", "label")`` of Python's ``operator``
+            for dictionaries, ``itemgetter(0, 2)`` for longer tuples.
         optimizer, scheduler: of torch; the scheduler steps after each batch.
         steps: length of the whole training, resumed or not.
         evaluate: model -> numbers for the history; called in evaluation mode, without gradients.
@@ -46,7 +50,8 @@ def train(
         checkpoint: file that holds the state. If it exists, training goes on from there, and ends in the same bits as one
             that was never interrupted; more ``steps`` than before are fine. It holds model, optimizer, scheduler, batches, the
             weights of a loss that is a Module, and torch's random state, so ``batches`` needs ``state_dict`` and
-            ``load_state_dict``, which torch's own ``DataLoader`` lacks. One training at a time writes it.
+            ``load_state_dict``, or is a ``DataLoader`` over a `BalancedBatchSampler` (what its workers draw at random is not
+            held). One training at a time writes it.
 
     Returns: the history, one row each ``every`` steps: step, mean loss since the row before, and what ``evaluate`` returns.
 
@@ -54,7 +59,8 @@ def train(
 
     Raises:
         FloatingPointError: a loss, a gradient or a weight is NaN or infinite; the checkpoint before it stays.
-        TypeError: a batch that is no pair, an ``evaluate`` that returns no numbers, a state that could not be read back.
+        TypeError: a batch that is no pair (and no ``pair`` says which two are meant), an ``evaluate`` that returns no numbers, a
+            state that could not be read back.
         ValueError: batches that end; a damaged checkpoint, or one of another training: the error says what differs.
         OSError: the checkpoint cannot be written; noticed before the first step.
         RuntimeError: another process trains into this checkpoint.
@@ -73,6 +79,9 @@ def train(
     check_callable("loss_fn", loss_fn)
     steps = check_count("steps", steps)
     every = steps if every is None else check_count("every", every)
+    if pair is not None:
+        check_callable("pair", pair)
+    batches = batches if checkpoint is None else resumable(batches)
     parts = {"model": model, "optimizer": optimizer, "batches": batches}
     if scheduler is not None:
         parts["scheduler"] = check_instance("scheduler", scheduler, LRScheduler, "torch.optim.lr_scheduler.LinearLR(optimizer)")
@@ -81,7 +90,8 @@ def train(
     if isinstance(loss_fn, nn.Module):
         parts["loss"] = loss_fn
     names = _names_of_weights(model, loss_fn, optimizer, complete=checkpoint is not None)
-    pairs = endless(batches)
+    home = next(itertools.chain(model.parameters(), model.buffers()), None)
+    pairs = endless(batches, pair, None if home is None else home.device)
 
     with gradients(), Checkpoint(checkpoint, parts, lambda: configure(model, loss_fn, batches, optimizer, scheduler)) as state:
         history = state.load()

@@ -193,7 +193,7 @@ def test_a_public_name_is_fuzzed():
     """A new ranker, metric or loss joins by being public; what is neither is named here with who tests it."""
     elsewhere = {
         "tests/sorters": {*rb.sorters.__all__},
-        "tests/test_training.py": {"train", "BalancedBatches"},
+        "tests/training": {"train", "BalancedBatches", "BalancedBatchSampler", "HierarchicalBatchSampler"},
         "tests/metrics": {"reduce_lists", "within_top_k"},
         "tests/losses": {"BatchRankLoss"},
         "tests/test_lists.py": {"flatten_lists", "pad_lists"},

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from rankbook.training.batches import BalancedBatches, endless
+from rankbook.training.batches import BalancedBatches
+from rankbook.training.sources import endless
 
 
 def data(seed=0, n=50, classes=10):
