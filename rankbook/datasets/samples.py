@@ -23,6 +23,7 @@ class Samples:
 
     Args:
         inputs: ``[n, ...]``; or your own container of length n that an index tensor selects from, as for `rankbook.BalancedBatches`.
+            One that reads only when it is indexed has a method ``subset(rows)`` that gives a part of itself.
         labels: ``[n]``, int64, the class of each sample: the same number means the same class in every split.
         levels: ``[n, levels]``, int64, the class and its ancestors, from fine to coarse; column 0 is ``labels``, and each class
             has one parent. None: ``labels`` alone, a single level.
@@ -76,7 +77,9 @@ class Samples:
     def __getitem__(self, rows: slice | Tensor | np.ndarray | Sequence[int] | pd.Series) -> Samples:
         rows = self._numbers(rows)
         table = self.table.iloc[rows.numpy()].reset_index(drop=True)
-        return Samples(self.inputs[rows], self.labels[rows], self.levels[rows], table)
+        lazy = None if isinstance(self.inputs, Tensor) else getattr(self.inputs, "subset", None)
+        inputs = self.inputs[rows] if lazy is None else lazy(rows)
+        return Samples(inputs, self.labels[rows], self.levels[rows], table)
 
     def __repr__(self) -> str:
         inputs = type(self.inputs).__name__

@@ -8,8 +8,8 @@ from rankbook.ranks.neuralsort import neuralsort_ranks
 from rankbook.ranks.projection import projection_ranks
 from rankbook.ranks.sinkhorn import sinkhorn_ranks
 from rankbook.ranks.smooth import sigmoid_ranks
-from rankbook.ranks.straight_through import straight_through
 from rankbook.ranks.softsort import softsort_ranks
+from rankbook.ranks.straight_through import straight_through
 from rankbook.ranks.suprank import sup_ranks
 from rankbook.ranks.top_k import soft_top_k
 
