@@ -18,7 +18,7 @@ from rankbook.ranks import __all__ as _ranks
 from rankbook.relevance import hierarchical_relevance, leave_query_out, same_label, shared_levels
 
 # What needs more than torch is imported at its first use, so that `import rankbook` stays as quick as `import torch`.
-_LAZY_MODULES = ("datasets", "live", "sorters", "viz")
+_LAZY_MODULES = ("datasets", "integrations", "live", "sorters", "viz")
 _SORTERS = (
     "BiGRUSorter",
     "BiLSTMSorter",

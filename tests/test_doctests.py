@@ -43,7 +43,7 @@ def test_a_broken_example_is_seen():
 
 
 # Figures are left out: an example of one prints nothing that says whether it is right.
-PUBLIC = {n: getattr(rb, n) for n in rb.__all__} | {n: getattr(m, n) for m in (rb.checks, rb.datasets) for n in m.__all__}
+PUBLIC = {n: getattr(rb, n) for n in rb.__all__} | {n: getattr(m, n) for m in (rb.checks, rb.datasets, rb.integrations) for n in m.__all__}
 
 
 @pytest.mark.parametrize("name", sorted(n for n, value in PUBLIC.items() if callable(value)))

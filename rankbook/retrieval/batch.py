@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -62,6 +62,7 @@ def check_batch(
 
     Args: as the batch losses (`rankbook.losses.batch_loss`).
     """
+    _refuse_pairs(ref_embeddings)
     _check_which(labels, ref_embeddings, ref_labels, self_index, relevance)
     own_gallery = ref_embeddings is None
     queries = _check_embeddings("embeddings", embeddings)
@@ -133,6 +134,16 @@ def _check_embeddings(name: str, value: Tensor) -> Tensor:
             f"{name} must be floating point of shape [items, dimensions] with at least one item, got {value.dtype} {tuple(value.shape)}"
         )
     return value.float() if value.itemsize < 4 else value
+
+
+def _refuse_pairs(ref_embeddings: Any) -> None:
+    """Raise where the loops of pytorch-metric-learning put what their miner found, in place of a reference set."""
+    if isinstance(ref_embeddings, (tuple, list)):
+        raise TypeError(
+            f"ref_embeddings must be a tensor [m, d], got a {type(ref_embeddings).__name__} of {len(ref_embeddings)}; if a miner found "
+            "these pairs or triplets: a rank loss uses every pair of the batch, so leave the miner out, or the loss would not be "
+            "the one that you mean"
+        )
 
 
 def _check_values(name: str, value: Tensor) -> float:
