@@ -82,9 +82,9 @@ def image_folder(
 
 
 class ImageFiles:
-    """Pictures on disk, read when they are indexed; `image_folder` makes it.
+    """Pictures on disk, read when they are indexed.
 
-    ``images[i]`` is one picture, for a ``DataLoader`` over ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a
+    `image_folder` makes it. ``images[i]`` is one picture, for a ``DataLoader`` over ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a
     tensor or list of rows is a batch ``[rows, ...]``. `subset` selects without reading.
 
     Raises:

@@ -18,17 +18,17 @@ except ImportError as error:
 
 
 class RetrievalMetrics(Metric):
-    """Gather embeddings and labels batch by batch, of all processes; then `evaluate_retrieval` of the whole set, once.
+    """Gather embeddings and labels batch by batch, of all processes; then `rankbook.evaluate_retrieval` of the whole set, once.
 
     Means over batches would be another, easier task: a small gallery holds few negatives. Call ``update`` in a validation step, and
     ``compute`` at its end; to call the metric itself evaluates the batch too.
 
     Args:
-        metrics: name -> metric, as for `evaluate_retrieval`; None: R@1, R@10, mAP@R, AP.
+        metrics: name -> metric, as for `rankbook.evaluate_retrieval`; None: R@1, R@10, mAP@R, AP.
 
     ``compute()`` returns name -> scalar tensor.
 
-    Cost: memory for all embeddings, in their dtype, on their device; then as `evaluate_retrieval`.
+    Cost: memory for all embeddings, in their dtype, on their device; then as `rankbook.evaluate_retrieval`.
 
     A sampler that repeats items so that all processes have equally many makes copies, which find each other: leave it out, or
     evaluate in one process.
@@ -36,7 +36,7 @@ class RetrievalMetrics(Metric):
     Raises:
         ImportError: torchmetrics is not installed.
         TypeError: labels that are no tensor: texts would be numbered anew in each batch.
-        ValueError: what `evaluate_retrieval` refuses.
+        ValueError: what `rankbook.evaluate_retrieval` refuses.
 
     >>> metric = rb.integrations.RetrievalMetrics({"R@1": partial(rb.hit_at_k, k=1)})
     >>> metric.update(torch.eye(3)[[0, 1]], torch.tensor([0, 1]))

@@ -24,7 +24,7 @@ class SentenceLoss(nn.Module):
     Args:
         model: the ``SentenceTransformer`` that is trained, or any module that returns ``{"sentence_embedding": [b, d]}``. Its
             embeddings are scaled to length 1.
-        loss: (embeddings, labels, ref_embeddings, ref_labels) -> loss, such as `SmoothAPLoss`.
+        loss: (embeddings, labels, ref_embeddings, ref_labels) -> loss, such as `rankbook.SmoothAPLoss`.
 
     A text that stands in two rows of a batch is its own negative: ``BatchSamplers.NO_DUPLICATES`` keeps it out.
 
