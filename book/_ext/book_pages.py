@@ -23,8 +23,12 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doc
 
 
 def load_live_figures(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """The script of the live figures, on pages that have one; it loads the script of each figure when it comes near."""
+    """The style sheet and the script of the live figures, on pages that have one; the script loads each figure when it comes near.
+
+    A browser runs no script before the style sheets that stand above it, so a figure never measures a page without its style.
+    """
     if 'class="rb-live"' in context.get("body", ""):
+        app.add_css_file("rb/live.css", priority=100)  # before our own sheets, which have the last word
         app.add_js_file("rb/core.js", defer="defer")
 
 

@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import rjsmin
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
@@ -144,8 +145,15 @@ def write_previews(app: Sphinx, error: Exception | None) -> None:
         files[uri].write_text(f"{before}{box}</body>{after}", encoding="utf-8")
 
 
+def minify(app: Sphinx, error: Exception | None) -> None:
+    if error is None and app.builder.format == "html":
+        script = Path(app.outdir, "_static", "reading.js")
+        script.write_text(rjsmin.jsmin(script.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict:
     app.add_js_file("reading.js", defer="defer")
     app.add_css_file("reading.css")
     app.connect("build-finished", write_previews)
+    app.connect("build-finished", minify)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

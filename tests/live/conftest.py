@@ -49,7 +49,7 @@ def html_of(figure) -> str:
 
 @pytest.fixture
 def load_page(browser, tmp_path):
-    """``load_page(body, ...)`` -> (page, problems): a bare page from ``file://`` with the scripts beside it, in ``tmp_path``."""
+    """``load_page(body, ...)`` -> (page, problems): a bare page from ``file://`` with what the bundle has beside it, in ``tmp_path``."""
     contexts = []
     write_bundle(tmp_path)
 
@@ -57,6 +57,7 @@ def load_page(browser, tmp_path):
         (tmp_path / "page.html").write_text(
             f'<!doctype html><html lang="en" data-theme="{theme}"><meta charset="utf-8"><title>A figure</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<link rel="stylesheet" href="live.css">'
             f'<script defer src="core.js"></script><body><main>{body}<p style="height: 2000px">below</p></main></body></html>',
             encoding="utf-8",
         )

@@ -10,7 +10,7 @@ from rankbook.live import MetricBoard, RankStrip, Staircase, SupRankStep, TauGra
 from rankbook.live.bundle import scripts, write_bundle
 
 #: kB that a page with a figure loads at once, that a figure adds, and that a module shared by figures adds.
-BUDGET = {"core": 37, "figures": 8, "shared": 12, "questions": 6, "pages": 10}
+BUDGET = {"core": 21, "figures": 6, "shared": 9, "questions": 5, "pages": 5}
 
 
 def test_the_scripts_are_small():
@@ -42,15 +42,6 @@ def test_a_changed_script_has_another_version(monkeypatch):
     assert not set(versions[0].values()) & set(versions[1].values())
 
 
-@pytest.mark.parametrize("path", sorted(modules.FOLDER.rglob("*.js")), ids=lambda path: path.name)
-def test_no_string_goes_over_the_end_of_a_line(path):
-    """The scripts drop what a line begins with: comments and indentation. Inside a string that would change the string."""
-    source = path.read_text(encoding="utf-8")
-    assert "/*" not in source
-    for line in source.splitlines():
-        assert line.count("`") % 2 == 0 and not line.endswith("\\"), line
-
-
 def test_a_script_is_rewritten_only_if_it_changed(tmp_path):
     paths = write_bundle(tmp_path / "new")
     before = [path.stat().st_mtime_ns for path in paths]
@@ -58,7 +49,8 @@ def test_a_script_is_rewritten_only_if_it_changed(tmp_path):
     assert write_bundle(tmp_path / "new") == paths
     after = [path.stat().st_mtime_ns for path in paths]
     assert [i for i in range(len(paths)) if before[i] != after[i]] == [3]
-    assert {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new").iterdir()} == scripts()
+    written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new").iterdir()}
+    assert ".rb-fig" in written.pop("live.css") and written == scripts()
 
 
 def test_a_statement_that_cannot_be_joined_is_an_error(tmp_path, monkeypatch):

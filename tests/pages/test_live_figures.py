@@ -95,8 +95,7 @@ def test_figures_are_read_without_javascript(open_page, document):
         assert len(text.split()) >= 4, f"the text in place of the figure says nothing: {text!r}"
 
 
-OWN_SCRIPT = 60_000  # bytes of our own on one page; the theme, MathJax and the style sheet within core.js aside
-HEAVIER = {"book/ranks_and_metrics": 62_000, "book/upper_bounds": 63_000, "book/learned_sorters": 71_000}
+OWN_SCRIPT, OWN_STYLE = 60_000, 40_000  # bytes of our own on one page; the theme and MathJax aside
 
 
 def our_scripts(page) -> set[str]:
@@ -115,9 +114,12 @@ def test_scripts_come_with_their_figures(open_page, document, scheme):
     loaded = our_scripts(page)
     assert {"core", *kinds} <= loaded
     assert not loaded & (set(modules.modules("figures")) - kinds)
-    weight = sum((HTML / "_static" / "rb" / f"{name}.js").stat().st_size for name in loaded) - len(modules.CSS)
-    weight += (HTML / "_static" / "reading.js").stat().st_size
-    assert weight <= HEAVIER.get(document, OWN_SCRIPT)
+    static = HTML / "_static"
+    scripts = [static / "reading.js", *(static / "rb" / f"{name}.js" for name in loaded)]
+    assert sum(path.stat().st_size for path in scripts) <= OWN_SCRIPT
+    styles = page.evaluate("[...document.styleSheets].map(sheet => new URL(sheet.href ?? 'none:').pathname.split('/_static/')[1])")
+    styles = [static / name for name in styles if name in {"custom.css", "reading.css", "your_scores.css", "rb/live.css"}]
+    assert static / "rb" / "live.css" in styles and sum(path.stat().st_size for path in styles) <= OWN_STYLE
     assert watch.errors == []
 
 

@@ -80,15 +80,12 @@ function guarded(place, attempt) {
   }
 }
 
-export function start(modules, versions, css) {
+export function start(modules, versions) {
   const load = loader(modules, versions);
 
   function go() {
     const places = [...document.querySelectorAll(".rb-live")];
     if (!places.length) return;
-    const style = document.createElement("style");
-    style.textContent = css;
-    document.head.prepend(style);  // first, so that the page's own style sheet has the last word
     const show = (place) => guarded(place, async () => mount(place, await load(place.dataset.module)));
     const observer = new IntersectionObserver((entries) => {
       entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
