@@ -12,6 +12,7 @@ from torch import Tensor
 from rankbook.checks import check_positive, check_scores
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
+from rankbook.ranks.fused import Formula
 from rankbook.ranks.pairs import count, leads
 from rankbook.ranks.steps import Step
 
@@ -63,20 +64,23 @@ class SigmoidStep:
 
     def values_(self, leads: Tensor) -> Tensor:
         """Overwrite the scaled leads by the sigmoid there."""
-        far = _far(leads)
+        far = _far(leads.dtype)
         return leads.clamp_(-far, far).sigmoid_()
 
     def slopes_(self, leads: Tensor) -> Tensor:
-        slope = leads.abs_().clamp_(max=_far(leads)).neg_().sigmoid_()  # even; at -|x| it keeps its digits when it is tiny
+        slope = leads.abs_().clamp_(max=_far(leads.dtype)).neg_().sigmoid_()  # even; at -|x| it keeps its digits when it is tiny
         return slope.addcmul_(slope, slope, value=-1)
+
+    def formula(self) -> Formula:
+        return Formula(self.scale, _far(torch.float32))
 
     def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
         scores, where = check_scores(scores, where)
         return put_absent_last(_sigmoid(scores, where, knobs=(self.tau,)), where)
 
 
-def _far(leads: Tensor) -> float:
-    return -0.49 * math.log(torch.finfo(leads.dtype).tiny)
+def _far(dtype: torch.dtype) -> float:
+    return -0.49 * math.log(torch.finfo(dtype).tiny)
 
 
 def _value(step: Callable[..., Step], scores: Tensor, where: Tensor | None, _: None, *knobs: float) -> tuple[Tensor]:

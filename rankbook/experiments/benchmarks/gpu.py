@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -82,6 +83,12 @@ def milliseconds(work: Callable[[], object], *, repeat: int = 7) -> float:
     """Median time on the device of a call, after one that warms up."""
     work()
     times = []
+    if not torch.cuda.is_available():
+        for _ in range(repeat):
+            begun = time.perf_counter()
+            work()
+            times.append(1000 * (time.perf_counter() - begun))
+        return statistics.median(times)
     for _ in range(repeat):
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
@@ -123,9 +130,9 @@ def unchecked(work: Callable[[], object]) -> Callable[[], object]:
     return call
 
 
-def floor(size: int, positives: int = PER_CLASS - 1) -> Callable[[], object]:
+def floor(size: int, positives: int = PER_CLASS - 1, d: int = DIMENSIONS, device: str = "cuda") -> Callable[[], object]:
     """Three matrix products and R B^2 sigmoids, in blocks of rows that fit the memory."""
-    x = torch.nn.functional.normalize(torch.randn(size, DIMENSIONS, device="cuda"), dim=1)
+    x = torch.nn.functional.normalize(torch.randn(size, d, device=device), dim=1)
     rows = min(size, max(256, (1 << 28) // size))
 
     def work() -> None:
@@ -140,11 +147,11 @@ def floor(size: int, positives: int = PER_CLASS - 1) -> Callable[[], object]:
     return work
 
 
-def step(loss: nn.Module, size: int) -> Callable[[], object]:
+def step(loss: nn.Module, size: int, d: int = DIMENSIONS, device: str = "cuda") -> Callable[[], object]:
     """One forward and backward pass, on classes in random order."""
-    embeddings, labels = (x.detach().cuda() for x in batch(size, DIMENSIONS, PER_CLASS))
+    embeddings, labels = (x.detach().to(device) for x in batch(size, d, PER_CLASS))
     embeddings.requires_grad_()
-    labels = labels[torch.randperm(size, generator=torch.Generator().manual_seed(size)).cuda()]
+    labels = labels[torch.randperm(size, generator=torch.Generator().manual_seed(size)).to(device)]
 
     def work() -> None:
         embeddings.grad = None
@@ -153,10 +160,10 @@ def step(loss: nn.Module, size: int) -> Callable[[], object]:
     return work
 
 
-def rank_step(ranker: Callable[..., Tensor], lists: int, n: int) -> Callable[[], object]:
+def rank_step(ranker: Callable[..., Tensor], lists: int, n: int, device: str = "cuda") -> Callable[[], object]:
     generator = torch.Generator().manual_seed(n)
-    scores = torch.randn(lists, n, generator=generator).cuda().requires_grad_()
-    weight = torch.randn(lists, n, generator=generator).cuda()
+    scores = torch.randn(lists, n, generator=generator).to(device).requires_grad_()
+    weight = torch.randn(lists, n, generator=generator).to(device)
 
     def work() -> None:
         scores.grad = None
@@ -186,9 +193,15 @@ def rows() -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="where gpu.csv goes (default: data/results of the clone)")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, and write nothing")
     options = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("torch sees no CUDA device")
+    if options.profile:
+        from rankbook.experiments.benchmarks.gpu_profile import profile
+
+        profile()
+        return
     try:
         path = data_folder("results", options.folder) / "gpu.csv"
     except ValueError as error:
