@@ -1,16 +1,17 @@
 """Sums over pairs on a GPU without the pairs in memory: which steps have kernels, when they are used, how they are called.
 
 The kernels (`tiles.py`) are for float32 on a GPU and need Triton, which torch brings along for CUDA and ROCm on Linux. Elsewhere,
-under ``RANKBOOK_FUSED=0``, and if the compiler fails, `pairs.py` computes the same in blocks.
+under ``RANKBOOK_FUSED=0``, and once the compiler has failed, blocks of pairs (`pairs.py`) give the same.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,44 +19,71 @@ from torch import Tensor
 from rankbook.checks import warn
 from rankbook.ranks.steps import Step
 
+T = TypeVar("T")
+
+_SWITCH = "RANKBOOK_FUSED"
+_FEW = 4096  # programs that fill the largest GPU: with fewer, the columns are split into parts
+
 
 class Formula(NamedTuple):
-    """A step as the kernels know it: its knobs, for scaled leads. ``upper`` False is the sigmoid."""
+    """A step as the kernels know it, its knobs for scaled leads. ``upper`` False: the sigmoid."""
 
     scale: float
-    far: float
+    far: float  # beyond it nothing changes
     upper: bool = False
     delta: float = 0.0
     rho: float = 0.0
 
+    @property
     def knobs(self) -> tuple[float, ...]:
         return self.scale, self.delta, self.rho, self.far
 
 
 class Tiles(NamedTuple):
-    """Sizes of the tiles that one program computes, and how many warps share it."""
+    """What one program computes at a time, and how many warps share it."""
 
-    rows: int = 16  # thresholds, at most
+    rows: int = 16  # thresholds, at most; a power of two
     pairs: int = 2048  # thresholds x columns
     warps: int = 4
-    columns: int = 1024  # for `pull`
+    columns: int = 1024  # of `pull`
     pull_warps: int = 4
 
 
 TILES = Tiles()
-_FEW = 4096  # programs that fill the largest GPU: with fewer, the columns are split into parts
+_failed = False
 
 
-def usable(scores: Tensor, step: Step) -> Formula | None:
-    """The formula of a step if the kernels can compute it for these scores; None: do it in blocks."""
-    if not scores.is_cuda or scores.dtype != torch.float32 or _failed or os.environ.get("RANKBOOK_FUSED") == "0":
+def by_kernels(step: Step, scores: Tensor, compute: Callable[[Formula], T]) -> T | None:
+    """What is computed from the formula of the step; None: no kernel can do it for these scores, take blocks.
+
+    If the kernels fail they are left alone from then on, with one warning: a slower loss is better than none.
+    """
+    global _failed
+    formula = _formula(step, scores)
+    if formula is None:
+        return None
+    try:
+        return compute(formula)
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:  # whatever Triton and its compiler raise on this machine
+        _failed = True
+        warn(
+            f"rankbook's kernels fail on this GPU, slower operations take their place ({_SWITCH}=0 is silent): {type(error).__name__}: {error}"
+        )
+        return None
+
+
+def _formula(step: Step, scores: Tensor) -> Formula | None:
+    if _failed or os.environ.get(_SWITCH) == "0" or not _suits(scores):
         return None
     # not inherited: a subclass may count in its own way
     formula = vars(type(step)).get("formula")
     return formula(step) if formula is not None and _kernels() is not None else None
 
 
-_failed: list[Exception] = []
+def _suits(scores: Tensor) -> bool:
+    return scores.is_cuda and scores.dtype == torch.float32 and not torch._C._functorch.is_functorch_wrapped_tensor(scores)
 
 
 @cache
@@ -67,45 +95,53 @@ def _kernels() -> ModuleType | None:
     return tiles
 
 
-def failed(error: Exception) -> None:
-    """Remember that the kernels do not run here, and say so once."""
-    _failed.append(error)
-    warn(f"the fused kernels do not run here and are not used any more, the slower way is: {type(error).__name__}: {error}")
-
-
 def sums(scores: Tensor, thresholds: Tensor, formula: Formula, *, slopes: bool, tiles: Tiles | None = None) -> tuple[Tensor, Tensor]:
-    """Sums of the step over the scores ``[q, m]`` at each of the thresholds ``[q, R]``, and of its slope, if asked for: two [q, R]."""
+    """Sums over the scores ``[q, m]``, at each of the thresholds ``[q, R]``, of the step and (if asked for) of its slope: two [q, R]."""
     tiles = tiles or TILES
     scores, thresholds = _dense(scores), thresholds.contiguous()
     (q, m), R = scores.shape, thresholds.shape[1]
-    rows = min(next(power for power in (1, 4, 16, R) if power >= R), tiles.rows)  # few sizes: each is compiled once
+    rows = min(next((some for some in (1, 4, 16) if some >= R), tiles.rows), tiles.rows)  # few sizes: each is compiled once
     columns = tiles.pairs // rows
     programs = q * -(-R // rows)
-    share = columns * max(1, -(-m // (columns * max(1, _FEW // max(programs, 1)))))
+    if not programs or not m:
+        return torch.zeros_like(thresholds), torch.zeros_like(thresholds)
+    wanted_parts = max(1, _FEW // programs)
+    share = columns * -(-m // (columns * wanted_parts))
     parts = -(-m // share)
     values = scores.new_empty(parts, q, R)
     slope_sums = torch.empty_like(values) if slopes else values
-    if programs:
-        with torch.cuda.device_of(scores):
-            _kernels().sums[programs, parts](
-                scores, thresholds, values, slope_sums, scores.stride(0), m, R, share, q * R, *formula.knobs(),
-                UPPER=formula.upper, SLOPES=slopes, ROWS=rows, COLUMNS=columns, num_warps=tiles.warps,
-            )  # fmt: skip
+    with torch.cuda.device_of(scores):
+        _kernels().sums[programs, parts](
+            scores, thresholds, values, slope_sums, scores.stride(0), m, R, share, q * R, *formula.knobs,
+            UPPER=formula.upper, SLOPES=slopes, ROWS=rows, COLUMNS=columns, num_warps=tiles.warps,
+        )  # fmt: skip
     return (values[0], slope_sums[0]) if parts == 1 else (values.sum(0), slope_sums.sum(0))
 
 
-def pull(scores: Tensor, thresholds: Tensor, weights: Tensor, formula: Formula, *, out: Tensor | None = None, tiles: Tiles | None = None) -> Tensor:
-    """For each score s_j the sum over the thresholds t_k of weight_k times the slope at s_j - t_k: [q, m], into ``out`` if given."""
+def pull(
+    scores: Tensor,
+    thresholds: Tensor,
+    weights: Tensor,
+    formula: Formula,
+    *,
+    own: Tensor | None = None,
+    out: Tensor | None = None,
+    tiles: Tiles | None = None,
+) -> Tensor:
+    """For each score s_j the sum over the thresholds t_k of weight_k times the slope at s_j - t_k: [q, m].
+
+    ``own`` ``[q, m]``: the weight is weight_k - own_j. ``out`` may be the scores themselves.
+    """
     tiles = tiles or TILES
+    scores, weights = _dense(scores), weights.contiguous()
     (q, m), R = scores.shape, thresholds.shape[1]
-    scores = _dense(scores)
-    out = torch.empty_like(scores) if out is None else out
-    columns = tiles.columns
+    out = torch.empty_like(scores, memory_format=torch.contiguous_format) if out is None else out
+    own = None if own is None else own.contiguous()
     if scores.numel():
         with torch.cuda.device_of(scores):
-            _kernels().pull[(q * -(-m // columns),)](
-                scores, thresholds.contiguous(), weights.contiguous(), out, scores.stride(0), out.stride(0), m, R, *formula.knobs(),
-                UPPER=formula.upper, COLUMNS=columns, num_warps=tiles.pull_warps,
+            _kernels().pull[(q * -(-m // tiles.columns),)](
+                scores, thresholds.contiguous(), weights, weights if own is None else own, out, scores.stride(0), out.stride(0), m, R,
+                *formula.knobs, UPPER=formula.upper, OWN=own is not None, COLUMNS=tiles.columns, num_warps=tiles.pull_warps,
             )  # fmt: skip
     return out
 
@@ -113,4 +149,3 @@ def pull(scores: Tensor, thresholds: Tensor, weights: Tensor, formula: Formula, 
 def _dense(scores: Tensor) -> Tensor:
     """Rows may stand apart; the items of a row stand together."""
     return scores if scores.stride(-1) == 1 or scores.shape[-1] == 1 else scores.contiguous()
-

@@ -4,7 +4,6 @@ A list of m scores meets R thresholds. The eager way writes all m R leads to mem
 some ten operations; here a lead lives in a register only, and each score is read once.
 """
 
-# ruff: noqa: ANN001, ANN201, N803  # Triton reads these functions as source: its arguments have types of its own
 from __future__ import annotations
 
 import triton
@@ -75,6 +74,7 @@ def pull(
     scores,  # [q, m]
     thresholds,  # [q, R]
     weights,  # [q, R]
+    own,  # [q, m], not read unless OWN
     out,  # [q, m], the scores themselves if they may go
     stride,
     out_stride,
@@ -85,16 +85,21 @@ def pull(
     rho,
     far,
     UPPER: tl.constexpr,
+    OWN: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
-    """out_j = sum_k weight_k slope(scale (s_j - t_k))."""
+    """out_j = sum_k weight_k slope(scale (s_j - t_k)); with OWN the weight is weight_k - own_j."""
     blocks = tl.cdiv(m, COLUMNS)
     q = (tl.program_id(0) // blocks).to(tl.int64)
     j = (tl.program_id(0) % blocks) * COLUMNS + tl.arange(0, COLUMNS)
     score = tl.load(scores + q * stride + j, mask=j < m, other=float("-inf"))
     total = tl.zeros([COLUMNS], tl.float32)
+    if OWN:
+        mine = tl.load(own + q * m + j, mask=j < m, other=0.0)
     for k in range(R):
         threshold = tl.load(thresholds + q * R + k)
         weight = tl.load(weights + q * R + k)
+        if OWN:
+            weight = weight - mine
         total += weight * step((score - threshold) * scale, delta, rho, far, UPPER)[1]
     tl.store(out + q * out_stride + j, total, mask=j < m)

@@ -10,21 +10,16 @@ gallery item). It is computed a block of queries at a time, and so is its slope:
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.ranks import fused
-from rankbook.ranks.fused import Formula, usable
-from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.crossed import Crossed
 from rankbook.ranks.steps import Step
 from rankbook.retrieval.positives import Group
 from rankbook.types import MetricFn, RankFn
-
-_TINY = 256  # width below which a batched matrix product does not pay
 
 
 class Head(Protocol):
@@ -76,49 +71,17 @@ class RankLoss(NamedTuple):
 
     def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
         at_positives = leave_negatives(scores, group)
-        count_and_pull = _in_blocks if (formula := usable(scores, self.step)) is None else partial(_in_tiles, formula)
-        loss = count_and_pull(self, scores, at_positives, group, wanted)
-        if wanted and group.absent is not None:
+        pairs = Crossed(scores, at_positives, self.step)
+        above = pairs.count(slopes=wanted)
+        loss, to_scores, to_above = self.head(at_positives, group.relevance, above, wanted)
+        if not wanted:
+            return loss
+        weight = to_above * self.step.scale
+        slope_sums = pairs.pull_(weight)
+        scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
+        if group.absent is not None:
             scores.scatter_(1, group.absent, 0)
         return loss
-
-
-def _in_tiles(formula: Formula, of: RankLoss, scores: Tensor, at_positives: Tensor, group: Group, wanted: bool) -> Tensor:
-    """On a GPU: the leads are never in memory."""
-    try:
-        above, slope_sums = fused.sums(scores, at_positives, formula, slopes=wanted)
-    except Exception as error:  # whatever the compiler raises on this machine
-        fused.failed(error)
-        return _in_blocks(of, scores, at_positives, group, wanted)
-    loss, to_scores, to_above = of.head(at_positives, group.relevance, above, wanted)
-    if wanted:
-        weight = to_above * formula.scale
-        fused.pull(scores, at_positives, weight, formula, out=scores)
-        scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
-    return loss
-
-
-def _in_blocks(of: RankLoss, scores: Tensor, at_positives: Tensor, group: Group, wanted: bool) -> Tensor:
-    """The leads are computed twice, for the ranks and for the slopes, a buffer at a time: that costs less than a call of the
-    head for each buffer would."""
-    step = of.step
-    scores.mul_(step.scale)
-    thresholds = at_positives * step.scale
-    above = count(scores, thresholds, 1.0, step.sums)
-    loss, to_scores, to_above = of.head(at_positives, group.relevance, above, wanted)
-    if not wanted:
-        return loss
-    weight, slope_sums = to_above * step.scale, torch.empty_like(above)
-    grad = None
-    for block, part, lead in leads(scores, thresholds):
-        slopes = step.slopes_(lead)
-        slope_sums[block, part] = slopes.sum(-1)
-        more = _sum_over_positives(weight[block, part], slopes)
-        grad = more if part.start == 0 else grad.add_(more)
-        if part.stop >= at_positives.shape[1]:
-            scores[block] = grad  # they are not needed again
-    scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
-    return loss
 
 
 def leave_negatives(scores: Tensor, group: Group) -> Tensor:
@@ -128,10 +91,3 @@ def leave_negatives(scores: Tensor, group: Group) -> Tensor:
     if group.absent is not None:
         scores.scatter_(1, group.absent, -torch.inf)
     return at_positives
-
-
-def _sum_over_positives(weight: Tensor, slope: Tensor) -> Tensor:
-    """[queries, R] x [queries, R, m] -> [queries, m]; overwrites ``slope``."""
-    if slope.shape[2] < _TINY:  # many tiny matrix products cost more than one pass over the block
-        return slope.mul_(weight.unsqueeze(2)).sum(1)
-    return torch.bmm(weight.unsqueeze(1), slope).squeeze(1)

@@ -1,6 +1,6 @@
 """Where does the time of a batch loss on a GPU go? Stages, sizes of tiles, other ways, and the profiler's tables.
 
-    python -m rankbook.experiments.benchmarks.gpu --profile
+python -m rankbook.experiments.benchmarks.gpu --profile
 """
 
 from __future__ import annotations
@@ -59,7 +59,13 @@ def part(title: str, work: Callable[[], None]) -> None:
 
 
 def profile(device: str = "cuda", sizes: tuple[int, ...] = (4096, 16384), dimensions: tuple[int, ...] = (512, 128)) -> None:
-    say(torch.__version__, device, torch.cuda.get_device_name() if device == "cuda" else "", "RANKBOOK_FUSED", os.environ.get("RANKBOOK_FUSED"))
+    say(
+        torch.__version__,
+        device,
+        torch.cuda.get_device_name() if device == "cuda" else "",
+        "RANKBOOK_FUSED",
+        os.environ.get("RANKBOOK_FUSED"),
+    )
     part("kernels against float64", lambda: exactness(device))
     for size in sizes:
         part(f"tiles, B={size}", lambda size=size: tiles(size, device))
@@ -123,7 +129,9 @@ def tiles(size: int, device: str) -> None:
             found.append((milliseconds(lambda t=t: fused.sums(scores, at, formula, slopes=True, tiles=t), repeat=3), pairs, warps))
         say(name, "sums (ms, pairs, warps):", *(f"{ms:.3f} {rest}" for ms, *rest in sorted(found)))
         found = []
-        for columns, warps in ((1024, 4), (512, 4), (2048, 4), (2048, 8), (1024, 8), (512, 2), (256, 2))[: None if name == "sigmoid" else 4]:
+        for columns, warps in ((1024, 4), (512, 4), (2048, 4), (2048, 8), (1024, 8), (512, 2), (256, 2))[
+            : None if name == "sigmoid" else 4
+        ]:
             t = fused.Tiles(columns=columns, pull_warps=warps)
             found.append((milliseconds(lambda t=t: fused.pull(scores, at, weight, formula, out=out, tiles=t), repeat=3), columns, warps))
         say(name, "pull (ms, columns, warps):", *(f"{ms:.3f} {rest}" for ms, *rest in sorted(found)))
@@ -170,7 +178,9 @@ def losses(size: int, d: int, device: str) -> None:
             with eager() if way == "blocks" else checks_on():
                 time_checked = milliseconds(work, repeat=5)
                 with checks.off():
-                    told.append(f"{way} {time_checked:.3f} ms ({time_checked / least:.2f} x), checks off {milliseconds(work, repeat=5):.3f}, host {host(work):.3f}")
+                    told.append(
+                        f"{way} {time_checked:.3f} ms ({time_checked / least:.2f} x), checks off {milliseconds(work, repeat=5):.3f}, host {host(work):.3f}"
+                    )
         say(f"{name:14}", "; ".join(told))
 
 
@@ -268,10 +278,14 @@ def long_lists(device: str) -> None:
     formula = SigmoidStep(0.1).formula()
     for rows, pairs, warps in ((16, 2048, 4), (16, 1024, 4), (32, 2048, 4), (8, 1024, 2), (64, 4096, 8)):
         t = fused.Tiles(rows=rows, pairs=pairs, warps=warps)
-        say(f"sums of [{n}, {n}]: {t} {milliseconds(lambda t=t: fused.sums(scores, scores, formula, slopes=False, tiles=t), repeat=2):.2f} ms")
+        say(
+            f"sums of [{n}, {n}]: {t} {milliseconds(lambda t=t: fused.sums(scores, scores, formula, slopes=False, tiles=t), repeat=2):.2f} ms"
+        )
     for columns, warps in ((128, 1), (128, 4), (512, 4), (1024, 4)):
         t = fused.Tiles(columns=columns, pull_warps=warps)
-        say(f"pull of [{n}, {n}]: {columns} {warps} {milliseconds(lambda t=t: fused.pull(scores, scores, scores, formula, tiles=t), repeat=2):.2f} ms")
+        say(
+            f"pull of [{n}, {n}]: {columns} {warps} {milliseconds(lambda t=t: fused.pull(scores, scores, scores, formula, tiles=t), repeat=2):.2f} ms"
+        )
     say(f"sigmoid_ranks [1, {n}], blocks: {milliseconds(rank_step(lambda s: sigmoid_ranks(s, tau=0.1), 1, n, device), repeat=2):.2f} ms")
 
 
