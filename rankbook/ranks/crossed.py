@@ -56,6 +56,24 @@ class Crossed:
             self.thresholds, self.scaled = self.thresholds * self.step.scale, True
 
 
+def count_steps(columns: Tensor, rows: Tensor, step: Step) -> Tensor:
+    """The sum of the step over the columns ``[lists, n]``, for each of the rows: [lists, m]."""
+    found = fused.by_kernels(step, rows, lambda formula: fused.sums(columns, rows, formula, slopes=False)[0])
+    return count(columns, rows, step.scale, step.sums) if found is None else found
+
+
+def pull_together(scores: Tensor, weights: Tensor, step: Step) -> Tensor:
+    """What the weights of the ranks of a list do to its scores ``[q, n]``, by a step with an even slope:
+    for each score s_j the sum over the others of (weight_k - weight_j) times the slope at s_j - s_k, of the scaled leads."""
+    pulled = fused.by_kernels(step, scores, lambda formula: fused.pull(scores, scores, weights, formula, own=weights))
+    if pulled is None:
+        pulled = torch.empty_like(scores)
+        for lists, block, lead in leads(scores, scores, step.scale):
+            apart = weights[lists].unsqueeze(1) - weights[lists, block].unsqueeze(2)
+            pulled[lists, block] = step.slopes_(lead).mul_(apart).sum(2)
+    return pulled
+
+
 def _sum_over_thresholds(weights: Tensor, slopes: Tensor) -> Tensor:
     """[q, R] x [q, R, m] -> [q, m]; overwrites ``slopes``."""
     if slopes.shape[2] < _TINY:  # many tiny matrix products cost more than one pass over the block

@@ -22,7 +22,7 @@ from rankbook.ranks.steps import Step
 T = TypeVar("T")
 
 _SWITCH = "RANKBOOK_FUSED"
-_FEW = 4096  # programs that fill the largest GPU: with fewer, the columns are split into parts
+_FEW = 4096  # programs that fill the largest GPU: with fewer, each gets less to do
 
 
 class Formula(NamedTuple):
@@ -45,7 +45,8 @@ class Tiles(NamedTuple):
     rows: int = 16  # thresholds, at most; a power of two
     pairs: int = 2048  # thresholds x columns
     warps: int = 4
-    columns: int = 1024  # of `pull`
+    columns: int = 1024  # of `pull`, and where these give too few programs, as with one long list, fewer
+    few_columns: int = 128
     pull_warps: int = 4
 
 
@@ -68,9 +69,8 @@ def by_kernels(step: Step, scores: Tensor, compute: Callable[[Formula], T]) -> T
         raise
     except Exception as error:  # whatever Triton and its compiler raise on this machine
         _failed = True
-        warn(
-            f"rankbook's kernels fail on this GPU, slower operations take their place ({_SWITCH}=0 is silent): {type(error).__name__}: {error}"
-        )
+        said = f"rankbook's kernels fail on this GPU; slower operations take their place ({_SWITCH}=0: silently)"
+        warn(f"{said}. {type(error).__name__}: {error}")
         return None
 
 
@@ -137,11 +137,12 @@ def pull(
     (q, m), R = scores.shape, thresholds.shape[1]
     out = torch.empty_like(scores, memory_format=torch.contiguous_format) if out is None else out
     own = None if own is None else own.contiguous()
+    columns = tiles.columns if scores.numel() >= _FEW * tiles.columns else tiles.few_columns
     if scores.numel():
         with torch.cuda.device_of(scores):
-            _kernels().pull[(q * -(-m // tiles.columns),)](
+            _kernels().pull[(q * -(-m // columns),)](
                 scores, thresholds.contiguous(), weights, weights if own is None else own, out, scores.stride(0), out.stride(0), m, R,
-                *formula.knobs, UPPER=formula.upper, OWN=own is not None, COLUMNS=tiles.columns, num_warps=tiles.pull_warps,
+                *formula.knobs, UPPER=formula.upper, OWN=own is not None, COLUMNS=columns, num_warps=tiles.pull_warps,
             )  # fmt: skip
     return out
 
