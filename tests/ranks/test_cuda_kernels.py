@@ -1,4 +1,4 @@
-"""The kernels compute what the steps say: on a GPU, or in Triton's interpreter where there is Triton and no GPU."""
+"""The CUDA kernels compute what the steps say: on a GPU, or in Triton's interpreter where there is Triton and no GPU."""
 
 import importlib.util
 import os
