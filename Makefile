@@ -9,7 +9,7 @@ export TQDM_DISABLE = 1
 export PYTHONHASHSEED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book read test unit nbval pages notebooks lint bench clean
+.PHONY: help setup book read test unit nbval pages notebooks lint bench gpu clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ lint: setup ## ruff on code and notebooks
 
 bench: setup ## time and memory of the losses next to their peers
 	$(PY) -m rankbook.experiments.benchmarks all
+
+gpu: ## tests and times on a CUDA GPU, with the torch of your own Python (PYTHON=...); nothing is installed
+	$(PYTHON) -m rankbook.experiments.benchmarks.gpu
 
 clean: ## remove what was built; .venv stays
 	rm -rf _build build book/_static/rb .pytest_cache .ruff_cache .hypothesis

@@ -19,13 +19,15 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
 
     Args:
         evidence: the table ``evidence``: loss, rival, metric, mean, low, high, seeds, data.
-        costs: the table ``gpu``: what, size, milliseconds, megabytes, device.
+        costs: the table ``gpu``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
 
     Raises:
         KeyError: a rule names a line that the table lacks.
     """
     names = sorted({name for rule in RULES for name in rule["evidence"]})
     batches = costs[costs["size"].str.startswith("B=")]
+    dimensions = batches["size"].str.extract(r"d=(\d+)")[0].astype(int)
+    batches = batches[dimensions == dimensions.max()]
     sizes = batches["size"].str.extract(r"B=(\d+)")[0].astype(int)
     return {
         "questions": [{**question, "when": question.get("when", {})} for question in QUESTIONS],

@@ -7,6 +7,7 @@ from functools import partial
 
 from rankbook.checks import check_counts, check_positive
 from rankbook.losses.batch_loss import BatchRankLoss
+from rankbook.losses.recall_head import RecallHead
 from rankbook.metrics import capped_recall
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.smooth import SigmoidStep
@@ -59,7 +60,8 @@ class RecallAtKLoss(BatchRankLoss):
     ):
         k = check_counts("k", k)
         metric = partial(capped_recall, k=k, tau_rank=check_positive("tau_rank", tau_rank))
-        super().__init__(metric, SigmoidStep(check_positive("tau_score", tau_score)), include_query=include_query, reduction=reduction)
+        step = SigmoidStep(check_positive("tau_score", tau_score))
+        super().__init__(metric, step, head=RecallHead(step, k, tau_rank), include_query=include_query, reduction=reduction)
         self.k, self.tau_rank, self.tau_score = k, tau_rank, tau_score
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import average_precision
-from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.crossed import count_steps, pull_together
 from rankbook.ranks.smooth import SigmoidStep
 from rankbook.retrieval.gradients import Reduction
 from rankbook.retrieval.positives import Group
@@ -52,8 +51,7 @@ class SmoothAPHead:
         self.step = step
 
     def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
-        scaled = scores * self.step.scale
-        among_positives = 0.5 + count(scaled, scaled, 1.0, self.step.sums)  # the item itself is in the sum with 1/2
+        among_positives = 0.5 + count_steps(scores, scores, self.step)  # the item itself is in the sum with 1/2
         rank = among_positives + negatives_above
         precision = among_positives / rank
         share = group.shares(scores.dtype)
@@ -62,9 +60,5 @@ class SmoothAPHead:
             return losses, scores, rank
         share = share / rank
         to_above = share * precision
-        to_among = (to_above - share) * self.step.scale
-        to_scores = torch.empty_like(scores)
-        for block, part, lead in leads(scaled, scaled):
-            slope = self.step.slopes_(lead)  # of (k, j) as of (j, k)
-            to_scores[block, part] = slope.mul_(to_among[block].unsqueeze(1) - to_among[block, part].unsqueeze(2)).sum(2)
+        to_scores = pull_together(scores, to_above - share, self.step).mul_(self.step.scale)
         return losses, to_scores, to_above

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_positive, check_scores
+from rankbook.ranks import fused
 from rankbook.ranks.by_hand import ByHand
+from rankbook.ranks.crossed import count_steps
 from rankbook.ranks.exact import put_absent_last
-from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.pairs import leads
 from rankbook.ranks.steps import Step
 
 
@@ -63,20 +65,23 @@ class SigmoidStep:
 
     def values_(self, leads: Tensor) -> Tensor:
         """Overwrite the scaled leads by the sigmoid there."""
-        far = _far(leads)
+        far = _far(leads.dtype)
         return leads.clamp_(-far, far).sigmoid_()
 
     def slopes_(self, leads: Tensor) -> Tensor:
-        slope = leads.abs_().clamp_(max=_far(leads)).neg_().sigmoid_()  # even; at -|x| it keeps its digits when it is tiny
+        slope = leads.abs_().clamp_(max=_far(leads.dtype)).neg_().sigmoid_()  # even; at -|x| it keeps its digits when it is tiny
         return slope.addcmul_(slope, slope, value=-1)
+
+    def formula(self) -> fused.Formula:
+        return fused.Formula(self.scale, _far(torch.float32))
 
     def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
         scores, where = check_scores(scores, where)
         return put_absent_last(_sigmoid(scores, where, knobs=(self.tau,)), where)
 
 
-def _far(leads: Tensor) -> float:
-    return -0.49 * math.log(torch.finfo(leads.dtype).tiny)
+def _far(dtype: torch.dtype) -> float:
+    return -0.49 * math.log(torch.finfo(dtype).tiny)
 
 
 def _value(step: Callable[..., Step], scores: Tensor, where: Tensor | None, _: None, *knobs: float) -> tuple[Tensor]:
@@ -84,7 +89,7 @@ def _value(step: Callable[..., Step], scores: Tensor, where: Tensor | None, _: N
     counted = step(*knobs)
     rows, columns = _as_lists(scores, where)
     # an item has counted itself with H(0) = 1/2
-    return (count(columns, rows, counted.scale, counted.sums).add_(0.5).view(scores.shape),)
+    return (count_steps(columns, rows, counted).add_(0.5).view(scores.shape),)
 
 
 def _gradient(
@@ -96,6 +101,14 @@ def _gradient(
     there = None if where is None else where.reshape(rows.shape)
     g = grad.reshape(rows.shape)
     g = g if there is None else g.where(there, 0.0)
+    back = fused.by_kernels(counted, rows, lambda formula: fused.pull(rows, _nobody_above(rows, there), g, formula, own=g))
+    if back is None:
+        back = _pulled_in_blocks(counted, rows, columns, g, there)
+    back *= counted.scale
+    return (back if there is None else back.where(there, 0.0)).view(scores.shape)
+
+
+def _pulled_in_blocks(counted: Step, rows: Tensor, columns: Tensor, g: Tensor, there: Tensor | None) -> Tensor:
     present = None if there is None else there.to(g.dtype)
     back = torch.empty_like(g, memory_format=torch.contiguous_format)
     for lists, block, lead in leads(columns, rows, counted.scale):
@@ -103,8 +116,12 @@ def _gradient(
         slope.diagonal(block.start, -2, -1).zero_()  # the item itself: its large slope would drown the small ones
         # dr_i/ds_j = slope_ij * scale and dr_i/ds_i = -sum_j slope_ij * scale
         back[lists, block] = _weighted_sum(slope, g, lists) - _weighted_sum(slope, present, lists) * g[lists, block]
-    back *= counted.scale
-    return (back if there is None else back.where(there, 0.0)).view(scores.shape)
+    return back
+
+
+def _nobody_above(rows: Tensor, there: Tensor | None) -> Tensor:
+    """An absent item counts nobody: its row is at plus infinity."""
+    return rows if there is None else rows.masked_fill(~there, torch.inf)
 
 
 def _weighted_sum(pairs: Tensor, weight: Tensor | None, lists: slice) -> Tensor:

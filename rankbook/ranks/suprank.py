@@ -10,6 +10,7 @@ from torch import Tensor
 from rankbook.checks import check_positive, check_relevance, check_scores, reads_values
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import exact_ranks
+from rankbook.ranks.fused import Formula
 from rankbook.ranks.pairs import leads
 from rankbook.ranks.smooth import SigmoidStep
 
@@ -95,6 +96,9 @@ class SupStep:
     def slopes_(self, leads: Tensor) -> Tensor:
         beyond = torch.gt(leads, self.delta, out=torch.empty_like(leads))
         return self.sigmoid.slopes_(leads.clamp_(max=self.delta)).add_(beyond, alpha=self.rho - self.slope_at_delta)
+
+    def formula(self) -> Formula:
+        return self.sigmoid.formula()._replace(upper=True, delta=self.delta, rho=self.rho)
 
     def ranks(self, scores: Tensor, relevance: Tensor | None = None, *, where: Tensor | None = None) -> Tensor:
         if relevance is None:

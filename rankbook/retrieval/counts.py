@@ -16,12 +16,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from rankbook.ranks.pairs import count, leads
+from rankbook.ranks.crossed import Crossed
 from rankbook.ranks.steps import Step
 from rankbook.retrieval.positives import Group
 from rankbook.types import MetricFn, RankFn
-
-_TINY = 256  # width below which a batched matrix product does not pay
 
 
 class Head(Protocol):
@@ -80,24 +78,14 @@ class RankLoss(NamedTuple):
     head: Head
 
     def __call__(self, scores: Tensor, group: Group, total: int, wanted: bool) -> Tensor:
-        """The leads are computed twice, for the ranks and for the slopes, a buffer at a time: that costs less than a call of the
-        head for each buffer would."""
         at_positives = leave_negatives(scores, group)
-        scores.mul_(self.step.scale)
-        thresholds = at_positives * self.step.scale
-        above = count(scores, thresholds, 1.0, self.step.sums)
+        pairs = Crossed(scores, at_positives, self.step)
+        above = pairs.count(slopes=wanted)
         losses, to_scores, to_above = self.head(at_positives, group, above, wanted)
         if not wanted:
             return losses
-        weight, slope_sums = to_above * self.step.scale, torch.empty_like(above)
-        grad = None
-        for block, part, lead in leads(scores, thresholds):
-            slopes = self.step.slopes_(lead)
-            slope_sums[block, part] = slopes.sum(-1)
-            more = _sum_over_positives(weight[block, part], slopes)
-            grad = more if part.start == 0 else grad.add_(more)
-            if part.stop >= at_positives.shape[1]:
-                scores[block] = grad  # they are not needed again
+        weight = to_above * self.step.scale
+        slope_sums = pairs.pull_(weight)
         scores.scatter_(1, group.places, torch.addcmul(to_scores, weight, slope_sums, value=-1))
         group.leave_out(scores, 0)
         return losses
@@ -108,10 +96,3 @@ def leave_negatives(scores: Tensor, group: Group) -> Tensor:
     at_positives = scores.gather(1, group.places)
     group.leave_out(scores.scatter_(1, group.places, -torch.inf), -torch.inf)
     return at_positives
-
-
-def _sum_over_positives(weight: Tensor, slope: Tensor) -> Tensor:
-    """[queries, R] x [queries, R, m] -> [queries, m]; overwrites ``slope``."""
-    if slope.shape[2] < _TINY:  # many tiny matrix products cost more than one pass over the block
-        return slope.mul_(weight.unsqueeze(2)).sum(1)
-    return torch.bmm(weight.unsqueeze(1), slope).squeeze(1)

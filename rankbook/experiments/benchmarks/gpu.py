@@ -1,210 +1,133 @@
-"""How fast and how lean are the losses on a GPU, and how often does the host wait for it?
+"""Do the losses hold on a GPU, how fast and how lean are they there, and how often does the host wait?
 
-    python -m rankbook.experiments.benchmarks.gpu
+    python -m rankbook.experiments.benchmarks.gpu                       # all of it (`make gpu`), on a CUDA device
+    python -m rankbook.experiments.benchmarks.gpu bench                 # the table alone
+    python -m rankbook.experiments.benchmarks.gpu --device cpu --quick --folder FOLDER   # tries the script, at tiny sizes
 
-needs a CUDA device and writes ``data/results/gpu.csv``. Time is that of the device, by events around a forward and a backward
-pass, the median of several; memory is the peak that torch's allocator hands out above what embeddings and labels take. Both
-stand next to a floor that nobody can avoid: three matrix products and one sigmoid for each (query, positive, gallery item).
+It runs from the root of a clone and needs torch, numpy, pandas, scipy, safetensors, tqdm, pytest and hypothesis, but no installation.
+``bench`` writes ``bench_cuda.csv``, line by line; ``tests`` runs those tests of rankers, metrics and losses that want a GPU.
+
+Time is that of the device for a forward and a backward pass, the median of several; memory the peak that torch's allocator hands
+out above what embeddings and labels take. The floor of a loss is what plain operations take at least: three matrix products, and
+one `torch.sigmoid` of all scores for each positive of a query. Kernels that keep their pairs in registers can come below it.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import warnings
-from collections.abc import Callable, Iterator
-from functools import partial
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
 
-from rankbook import checks
-from rankbook.experiments.benchmarks.rows import batch
+from rankbook.archive import REPOSITORY
+from rankbook.experiments.benchmarks.gpu_rows import QUICK, Line, Sizes, jobs
 from rankbook.experiments.tables import data_folder, write_table
 from rankbook.files import probe
-from rankbook.losses import (
-    BlackBoxAPLoss,
-    CalibrationLoss,
-    FastAPLoss,
-    RecallAtKLoss,
-    ROADMAPLoss,
-    SmoothAPLoss,
-    SoftBinAPLoss,
-    SupAPLoss,
-    SupConLoss,
-)
-from rankbook.ranks import box_ranks, exact_ranks, laplace_ranks, sigmoid_ranks
 
 COMMAND = "python -m rankbook.experiments.benchmarks.gpu"
-
-PER_CLASS, DIMENSIONS = 4, 128
-SIZES = (1024, 4096, 16384, 65536)
-LOSSES: dict[str, Callable[[], nn.Module]] = {
-    loss.__name__: loss
-    for loss in (
-        SmoothAPLoss,
-        SupAPLoss,
-        RecallAtKLoss,
-        ROADMAPLoss,
-        FastAPLoss,
-        SoftBinAPLoss,
-        BlackBoxAPLoss,
-        CalibrationLoss,
-        SupConLoss,
-    )
-}
-DENSE = {"CalibrationLoss", "SupConLoss", "ROADMAPLoss"}  # hold all scores at once
-RANKERS: dict[str, Callable[..., Tensor]] = {
-    "exact_ranks": exact_ranks,
-    "sigmoid_ranks": partial(sigmoid_ranks, tau=0.1),
-    "laplace_ranks": partial(laplace_ranks, tau=0.1),
-    "box_ranks": partial(box_ranks, width=0.1),
-}
-LISTS = ((64, 100), (16, 1000), (1, 10_000))
+PARTS = ("bench", "tests")
+_SECONDS = 480  # for all; what does not fit is left out, and said
+_TESTS = ("tests/test_devices.py", "tests/ranks", "tests/losses", "tests/metrics", "tests/sorters/test_losses.py")
+# torch 2.11 warns in its own code of what it uses itself
+_NOT_OURS = "ignore:`torch.jit.script_method` is deprecated:DeprecationWarning"
 
 
-class Row(NamedTuple):
-    """One line of the table: milliseconds, the same over the floor's, megabytes, and how often the host waited."""
-
-    what: str
-    size: str
-    milliseconds: float
-    over_floor: float
-    megabytes: float
-    waits: int
-    waits_unchecked: int
-
-
-def milliseconds(work: Callable[[], object], *, repeat: int = 7) -> float:
-    """Median time on the device of a call, after one that warms up."""
-    work()
-    times = []
-    for _ in range(repeat):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        work()
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end))
-    return statistics.median(times)
-
-
-def megabytes(work: Callable[[], object]) -> float:
-    """The most that torch hands out during a call, above what it holds before."""
-    torch.cuda.synchronize()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    work()
-    torch.cuda.synchronize()
-    return (torch.cuda.max_memory_allocated() - before) / 2**20
-
-
-def waits(work: Callable[[], object]) -> int:
-    """How many operations of a call made the host wait for the device."""
-    torch.cuda.synchronize()
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            work()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    return sum("synchroniz" in str(one.message) for one in heard)
-
-
-def unchecked(work: Callable[[], object]) -> Callable[[], object]:
-    def call() -> None:
-        with checks.off():
-            work()
-
-    return call
-
-
-def floor(size: int, positives: int = PER_CLASS - 1) -> Callable[[], object]:
-    """Three matrix products and R B^2 sigmoids, in blocks of rows that fit the memory."""
-    x = torch.nn.functional.normalize(torch.randn(size, DIMENSIONS, device="cuda"), dim=1)
-    rows = min(size, max(256, (1 << 28) // size))
-
-    def work() -> None:
-        grad = torch.zeros_like(x)
-        for part in x.split(rows):
-            scores = part @ x.T
-            for _ in range(positives):
-                scores.sigmoid_()
-            grad.addmm_(scores.T, part)
-            scores @ x
-
-    return work
-
-
-def step(loss: nn.Module, size: int) -> Callable[[], object]:
-    """One forward and backward pass, on classes in random order."""
-    embeddings, labels = (x.detach().cuda() for x in batch(size, DIMENSIONS, PER_CLASS))
-    embeddings.requires_grad_()
-    labels = labels[torch.randperm(size, generator=torch.Generator().manual_seed(size)).cuda()]
-
-    def work() -> None:
-        embeddings.grad = None
-        loss(embeddings, labels).backward()
-
-    return work
-
-
-def rank_step(ranker: Callable[..., Tensor], lists: int, n: int) -> Callable[[], object]:
-    generator = torch.Generator().manual_seed(n)
-    scores = torch.randn(lists, n, generator=generator).cuda().requires_grad_()
-    weight = torch.randn(lists, n, generator=generator).cuda()
-
-    def work() -> None:
-        scores.grad = None
-        ranks = ranker(scores)
-        if ranks.requires_grad:
-            (ranks * weight).sum().backward()
-
-    return work
-
-
-def rows() -> Iterator[Row]:
-    for size in SIZES:
-        least = milliseconds(floor(size))
-        for name, make in LOSSES.items():
-            if name in DENSE and size > 16384:
-                continue
-            work = step(make(), size)
-            time = milliseconds(work)
-            yield Row(name, f"B={size}, d={DIMENSIONS}", time, time / least, megabytes(work), waits(work), waits(unchecked(work)))
-            torch.cuda.empty_cache()
-    for name, ranker in RANKERS.items():
-        for lists, n in LISTS:
-            work = rank_step(ranker, lists, n)
-            yield Row(name, f"[{lists}, {n}]", milliseconds(work), float("nan"), megabytes(work), waits(work), waits(unchecked(work)))
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(COMMAND, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where gpu.csv goes (default: data/results of the clone)")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        parser.error("torch sees no CUDA device")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="bench, tests; none: both")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes and a few tests: tries the script, measures nothing")
+    parser.add_argument("--folder", type=Path, help="where bench_cuda.csv goes (default: data/results of the clone)")
+    parser.add_argument("--profile", action="store_true", help="print where the time goes, and write nothing")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch sees no CUDA device; --device cpu --quick --folder FOLDER tries the script without one")
+    if options.profile:
+        from rankbook.experiments.benchmarks.gpu_profile import profile
+
+        profile(options.device)
+        return 0
+    if options.folder is None and (options.quick or options.device == "cpu"):
+        parser.error("--folder: say where to write; the stored table is for a GPU and whole sizes")
     try:
-        path = data_folder("results", options.folder) / "gpu.csv"
+        path = data_folder("results", options.folder) / "bench_cuda.csv"
     except ValueError as error:
         parser.error(str(error))
+    parts, end, code = options.parts or PARTS, time.monotonic() + _SECONDS, 0
+    if "bench" in parts:
+        bench(QUICK if options.quick else Sizes(), options.device, path, end)
+    if "tests" in parts:
+        code = run_tests(options.device, end, quick=options.quick)
+    return code
+
+
+def bench(sizes: Sizes, device: str, path: Path, end: float) -> None:
+    """Measure line by line; what is measured stays."""
     probe(path)
+    name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     found = []
-    for line in rows():
+    print(f"{name}, torch {torch.__version__}", flush=True)
+    for title, job in jobs(sizes, device):
+        if time.monotonic() > end:
+            print(f"{title}: left out, the time is up", flush=True)
+            continue
+        try:
+            line = job()
+        except torch.cuda.OutOfMemoryError:
+            print(f"{title}: left out, it does not fit the memory", flush=True)
+            continue
+        finally:
+            if device == "cuda":
+                torch.cuda.empty_cache()
         found.append(line)
-        print(
-            f"{line.what:16} {line.size:18} {line.milliseconds:9.2f} ms {line.over_floor:7.2f} x floor {line.megabytes:9.1f} MB "
-            f"{line.waits:4} waits, {line.waits_unchecked} with checks off",
-            flush=True,
-        )
-        table = pd.DataFrame(found).assign(device=torch.cuda.get_device_name(), torch=torch.__version__.partition("+")[0])
-        write_table(table, path)  # line by line: what is measured stays
+        print(told(line), flush=True)
+        write_table(pd.DataFrame(found).assign(device=name, torch=torch.__version__.partition("+")[0]), path)
+
+
+def told(line: Line) -> str:
+    plain = "" if line.plain_milliseconds != line.plain_milliseconds else f", plain {line.plain_milliseconds:.1f} ms"
+    return (
+        f"{line.what:18} {line.size:16} {line.milliseconds:9.3f} ms {line.over_floor:7.2f} x floor {line.megabytes:8.1f} MB; waits "
+        f"{line.waits:g}, checks off {line.waits_unchecked:g}, labels on the CPU {line.waits_cpu_labels:g}{plain}"
+    )
+
+
+def run_tests(device: str, end: float, *, quick: bool) -> int:
+    """The tests whose name says the device, in this tree; 0 if they pass."""
+    if not (REPOSITORY / "tests").is_dir():
+        print("this rankbook is installed, not a clone with a folder tests/")
+        return 2
+    chosen = f"{device} and exact" if quick else device
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(_TESTS[:1] if quick else _TESTS),
+        "-k",
+        chosen,
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        _NOT_OURS,
+    ]
+    if importlib.util.find_spec("xdist") and not quick:
+        command += ["-n", str(min(8, os.cpu_count() or 1)), "--dist", "load"]
+    try:
+        return subprocess.run(command, cwd=REPOSITORY, timeout=max(30.0, end - time.monotonic()), check=False).returncode
+    except subprocess.TimeoutExpired:
+        print("the tests did not end in time")
+        return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
