@@ -84,8 +84,8 @@ def image_folder(
 class ImageFiles:
     """Pictures on disk, read when they are indexed.
 
-    `image_folder` makes it. ``images[i]`` is one picture, for a ``DataLoader`` over ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a
-    tensor or list of rows is a batch ``[rows, ...]``. `subset` selects without reading.
+    `image_folder` makes it. ``images[i]`` is one picture, for a ``DataLoader`` over
+    ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a tensor or list of rows is a batch ``[rows, ...]``. `subset` selects without reading.
 
     Raises:
         ValueError: a picture that is damaged or missing, or whose transform gives another shape; the message names the file.

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rankbook.metrics.cutoff import _gains, ndcg, within_top_k
+from rankbook.metrics.cutoff import within_top_k
+from rankbook.metrics.gains import Gain, list_gains, ndcg
 from rankbook.metrics.precision import average_precision, reciprocal_rank
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.pairs import BLOCK, blocks_at_once
@@ -25,7 +26,7 @@ def swap_facts(metric: MetricFn, scores: Tensor, relevance: Tensor, where: Tenso
     """
     places = exact_ranks(scores, relevance, where=where, ties="worst")
     name, knobs = _unwrapped(metric)
-    if name is ndcg and not knobs.keys() - {"k", "tau_rank"}:
+    if name is ndcg and not knobs.keys() - {"k", "gain", "tau_rank"}:
         return "ndcg", relevance, torch.stack(_ndcg(places, relevance, where, **knobs), -2)
     if name is average_precision and not knobs:
         return "average_precision", (relevance > 0).long(), torch.stack(_average_precision(places, relevance, where), -2)
@@ -42,15 +43,23 @@ def _unwrapped(metric: Callable[..., Any]) -> tuple[Callable[..., Any], dict[str
     return metric, {name: value for name, value in knobs.items() if value is not None}
 
 
-def _ndcg(places: Tensor, relevance: Tensor, where: Tensor | None, *, k: int | None = None, tau_rank: float | None = None):
+def _ndcg(
+    places: Tensor,
+    relevance: Tensor,
+    where: Tensor | None,
+    *,
+    k: int | None = None,
+    gain: Gain = "exponential",
+    tau_rank: float | None = None,
+):
     discount = 1 / torch.log2(1 + places)
-    gain = _gains(relevance, places.dtype)
-    steps = torch.arange(1, gain.shape[-1] + 1, dtype=gain.dtype, device=gain.device)
-    ideal = gain.sort(-1, descending=True).values / torch.log2(1 + steps)
+    gains, _ = list_gains(relevance, gain, places, where)
+    steps = torch.arange(1, gains.shape[-1] + 1, dtype=gains.dtype, device=gains.device)
+    ideal = gains.sort(-1, descending=True).values / torch.log2(1 + steps)
     if k is not None:
         discount, ideal = discount * within_top_k(places, int(k), tau_rank), ideal[..., : int(k)]
     ideal = ideal.sum(-1, keepdim=True)
-    return gain / torch.where(ideal > 0, ideal, 1.0), discount
+    return gains / torch.where(ideal > 0, ideal, 1.0), discount
 
 
 def _average_precision(places: Tensor, relevance: Tensor, where: Tensor | None):

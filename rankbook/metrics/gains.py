@@ -118,7 +118,7 @@ def _share_of_ideal(
         counted = torch.where(exact > 0, relevance, 0)  # the scale is that of the grades that count
         exact = torch.where(counted > 0, exact, 0)
         weights, unit = shares_of_largest(exact, scores.dtype), exact.amax(-1).to(scores.dtype)
-    gains, of_gains = _gains(counted, gain, scores, where)
+    gains, of_gains = list_gains(counted, gain, scores, where)
     if weights is not None:
         gains = gains * weights
     ranks = rank_items(rank_fn, scores, relevance, where)
@@ -132,7 +132,7 @@ def _share_of_ideal(
     return clamp_through(discounted.sum(-1) / torch.where(ideal > 0, ideal, 1.0), 0, 1), ideal, of_gains * unit
 
 
-def _gains(relevance: Tensor, gain: Gain, scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
+def list_gains(relevance: Tensor, gain: Gain, scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:
     """Gains ``[..., n]`` in units of their list, and the units ``[...]``."""
     if callable(gain):
         grade = relevance.to(torch.promote_types(relevance.dtype, scores.dtype))
