@@ -26,7 +26,8 @@ class SmoothAPLoss(BatchRankLoss):
         reduction: ``"mean"``, ``"sum"`` or ``"none"``.
 
     Cost: :math:`O(B R M)` steps for :math:`R` positives a query and :math:`M` gallery items, and three matrix products;
-    extra memory :math:`O(256\,M)`, never :math:`B^3`. The gradient is computed in the forward pass.
+    extra memory :math:`O(256\,M)`, never :math:`B^3`. The gradient is computed in the forward pass. On a GPU, kernels in Triton,
+    which torch brings along there, keep the pairs in registers; the environment variable ``RANKBOOK_FUSED=0`` turns them off.
 
     Raises:
         ValueError: NaN or inf, shapes that do not match, one of ref_embeddings and ref_labels without the other.
