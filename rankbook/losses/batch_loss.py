@@ -27,7 +27,7 @@ What counts how much (only ratios matter to a mean):
 
 ``reduction`` of the constructor: ``"mean"`` over the queries that have a positive, ``"sum"``, or ``"none"`` for losses ``[b]``, which are
 0 for queries without a positive and which ``query_weights`` leave alone. The gradient of losses ``[b]`` is computed in the backward pass,
-block by block as ever: a third more time, no more memory. If no query has a positive the loss is 0 with zero gradient and a warning.
+block by block as ever: half as much time again, no more memory. If no query has a positive the loss is 0 with zero gradient and a warning.
 
 ``include_query=True`` leaves each query in its own gallery, as the positive that its label (or relevance) says it is, and that always
 wins. Most of the papers' code does so; the loss is then lower for the same embeddings. Under `RecallAtKLoss` the query is no positive but

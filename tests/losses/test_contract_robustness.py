@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+import rankbook as rb
 from losses.contract import CASES, PROMISES, promise, same_class
 from losses.scenes import CLASSES, DIM, batch, family, gradients, peak_bytes, unit
 
@@ -127,6 +128,12 @@ def test_memory_is_that_of_blocks_not_of_all_scores(case):
     embeddings, labels = unit(2048, 8, dtype=torch.float32).requires_grad_(), torch.arange(2048) // 4
     module = case.make()
     assert 2**22 <= peak_bytes(lambda: module(embeddings, labels).backward()) < 4.5 * 2**22
+
+
+def test_losses_apart_take_the_memory_of_blocks():
+    embeddings, labels = unit(2048, 8, dtype=torch.float32).requires_grad_(), torch.arange(2048) // 4
+    module = rb.SmoothAPLoss(reduction="none")
+    assert 2**22 <= peak_bytes(lambda: module(embeddings, labels).sum().backward()) < 4.5 * 2**22
 
 
 @promise("memory of blocks")
