@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rankbook.files import sha256
+from rankbook.files import check_path, sha256
 
 PACKAGE = Path(__file__).parent
 REPOSITORY = PACKAGE.parent
@@ -45,8 +45,8 @@ class Archive:
     """
 
     def __init__(self, name: str, registry: Path, *, rebuild: str, folder: str | os.PathLike[str] | None = None):
-        if not isinstance(folder, (str, os.PathLike, type(None))):
-            raise TypeError(f"folder must be a path, such as 'copies/{name}', got {type(folder).__name__}")
+        if folder is not None:
+            check_path("folder", folder, f"copies/{name}")
         self.name = name
         self.registry = dict(line.split(" ") for line in registry.read_text("utf-8").splitlines())
         self.rebuild = rebuild

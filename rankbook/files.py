@@ -8,8 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
+
+
+def check_path(name: str, value: Any, example: str) -> str | os.PathLike[str]:
+    """Return ``value`` if it names a place."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, such as {example!r}, got {type(value).__name__}")
+    return value
 
 
 def sha256(content: bytes) -> str:

@@ -105,6 +105,15 @@ def test_bad_arguments_name_themselves(folder, change, kind, said):
         read(folder, **change)
 
 
+@pytest.mark.parametrize("place", [3, None, ["photos"]])
+def test_what_is_no_path_is_named(folder, place):
+    with pytest.raises(TypeError, match=f"root must be a path, such as 'photos', got {type(place).__name__}"):
+        read(place)
+    if place is not None:
+        with pytest.raises(TypeError, match="cache must be a path, such as 'features'"):
+            rb.datasets.features(nn.Flatten(), read(folder), cache=place)
+
+
 # --- pictures ---
 
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from rankbook.checks import check_count, check_finite, check_instance, warn
 from rankbook.datasets.folder import ImageFiles
 from rankbook.datasets.samples import Samples
-from rankbook.files import locked, write_whole
+from rankbook.files import check_path, locked, write_whole
 
 
 def features(encoder: nn.Module, data: Samples, *, cache: str | os.PathLike[str] | None = None, chunk_size: int = 64) -> Samples:
@@ -55,7 +55,7 @@ def features(encoder: nn.Module, data: Samples, *, cache: str | os.PathLike[str]
     if cache is None:
         found = _computed(encoder, data.inputs, list(range(len(data))), chunk_size)
     else:
-        found = _through_cache(encoder, data.inputs, Path(cache), chunk_size)
+        found = _through_cache(encoder, data.inputs, Path(check_path("cache", cache, "features")), chunk_size)
     return Samples(found, data.labels, data.levels, data.table)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rankbook.checks import check_callable, check_choice, check_count, warn
 from rankbook.datasets.samples import Samples
+from rankbook.files import check_path
 
 _ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _SHOWN = 5  # files in a warning
@@ -61,7 +62,7 @@ def image_folder(
     """
     import pandas as pd
 
-    root = Path(root)
+    root = Path(check_path("root", root, "photos"))
     if not root.is_dir():
         what = "a file" if root.exists() else "missing"
         raise NotADirectoryError(f"root must be a folder that holds one folder for each class, got {root}, which is {what}")
@@ -85,7 +86,8 @@ class ImageFiles:
     """Pictures on disk, read when they are indexed.
 
     `image_folder` makes it. ``images[i]`` is one picture, for a ``DataLoader`` over
-    ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a tensor or list of rows is a batch ``[rows, ...]``. `subset` selects without reading.
+    ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a tensor or list of rows is a batch ``[rows, ...]``.
+    `subset` selects without reading.
 
     Raises:
         ValueError: a picture that is damaged or missing, or whose transform gives another shape; the message names the file.

@@ -97,7 +97,8 @@ class Samples:
         if rows.ndim != 1 or (rows.dtype.kind not in "iub" and len(rows)):
             raise TypeError(
                 "rows must be a slice, a list or tensor [m] of row numbers, or a mask [n], "
-                f"got {rows.dtype} {list(rows.shape)}; one sample is data[i : i + 1]"
+                f"got {rows.dtype} {list(rows.shape)}; one sample is data[i : i + 1], and a DataLoader takes "
+                "torch.utils.data.StackDataset(data.inputs, data.labels)"
             )
         if rows.dtype == bool:
             if len(rows) != n:
