@@ -10,7 +10,7 @@ from torch import Tensor
 from rankbook.checks import check_callable, check_item_weights, check_relevance, check_scores
 from rankbook.metrics.ranking import check_ranks, clamp_through
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.metrics.weights import shares_of_largest
+from rankbook.metrics.weights import or_one, shares_of_largest
 from rankbook.precision import full_precision
 from rankbook.ranks.exact import exact_ranks, same_order
 from rankbook.types import RankFn, Reduction
@@ -111,7 +111,7 @@ def _weights(item_weights: Tensor | None, scores: Tensor, where: Tensor | None) 
 
 def _centered(ranks: Tensor, weights: Tensor) -> Tensor:
     total = weights.sum(-1, keepdim=True)
-    return ranks - (ranks * weights).sum(-1, keepdim=True) / torch.where(total > 0, total, 1.0)
+    return ranks - (ranks * weights).sum(-1, keepdim=True) / or_one(total)
 
 
 def _varies(values: Tensor, where: Tensor | None) -> Tensor:

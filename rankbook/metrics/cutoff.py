@@ -10,7 +10,7 @@ from torch import Tensor
 from rankbook.checks import check_count, check_counts, check_positive
 from rankbook.metrics.ranking import clamp_through, rank_items, worst_order
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.metrics.weights import check_worth, most_in, of_positives, share_found
+from rankbook.metrics.weights import check_worth, most_in, of_positives, or_one, share_found
 from rankbook.precision import full_precision
 from rankbook.types import RankFn, Reduction
 
@@ -119,7 +119,7 @@ def capped_recall(
     total = torch.zeros_like(ranks[..., 0])
     for cut in cuts:
         found, most = of_positives(within_top_k(ranks, cut, tau_rank), worth).sum(-1), most_in(cut, worth, item_weights)
-        total = total + torch.where(found > most, most, found) / torch.where(most > 0, most, 1.0)
+        total = total + torch.where(found > most, most, found) / or_one(most)
     return reduce_lists(total / len(cuts), (worth > 0).any(-1), reduction, query_weights)
 
 

@@ -13,7 +13,7 @@ from rankbook.checks import check_choice, check_count, check_item_weights, check
 from rankbook.metrics.cutoff import within_top_k
 from rankbook.metrics.ranking import clamp_through, rank_items, worst_order
 from rankbook.metrics.reduction import reduce_lists
-from rankbook.metrics.weights import shares_of_largest
+from rankbook.metrics.weights import or_one, shares_of_largest
 from rankbook.precision import full_precision
 from rankbook.types import RankFn, Reduction
 
@@ -129,7 +129,7 @@ def _share_of_ideal(
         discounted = discounted * within_top_k(ranks, k, tau_rank)
         ideal = ideal[..., :k]
     ideal = ideal.sum(-1)
-    return clamp_through(discounted.sum(-1) / torch.where(ideal > 0, ideal, 1.0), 0, 1), ideal, of_gains * unit
+    return clamp_through(discounted.sum(-1) / or_one(ideal), 0, 1), ideal, of_gains * unit
 
 
 def list_gains(relevance: Tensor, gain: Gain, scores: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -67,9 +67,9 @@ def hierarchical_ap(
     """
     scores, relevance, where = check_lists(scores, relevance, where, exact=True)
     grades = shares_of_largest(relevance.detach(), scores.dtype)
-    worth = (relevance > 0).to(scores.dtype)
+    worth = relevance > 0
     if item_weights is not None:
-        worth = shares_of_largest(torch.where(relevance > 0, check_item_weights(item_weights, scores, where), 0), scores.dtype)
+        worth = shares_of_largest(torch.where(worth, check_item_weights(item_weights, scores, where), 0), scores.dtype)
     gained = _hierarchical_ranks(rank_fn, scores, relevance, grades, where) / rank_items(rank_fn, scores, relevance, where)
     values = share_found(gained, worth, (worth * grades).sum(-1))
     return reduce_lists(clamp_through(values, 0, 1), (worth > 0).any(-1), reduction, query_weights)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_query_weights, reads_values
-from rankbook.metrics.weights import shares_of_largest
+from rankbook.metrics.weights import or_one, shares_of_largest
 from rankbook.types import Reduction
 
 
@@ -62,4 +62,4 @@ def over_lists(values: Tensor, defined: Tensor, weights: Tensor | None, *, mean:
         return (weights.to(values.dtype) * values).sum()
     shares = shares_of_largest(weights.reshape(-1), values.dtype)
     total = shares.sum()
-    return (shares * values.reshape(-1)).sum() / torch.where(total > 0, total, 1.0)
+    return (shares * values.reshape(-1)).sum() / or_one(total)

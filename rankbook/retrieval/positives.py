@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import reads_values, warn
-from rankbook.metrics.weights import shares_of_largest
+from rankbook.metrics.weights import or_one, shares_of_largest
 from rankbook.retrieval.batch import Batch
 
 #: What a query is in its own gallery: left out, one of its positives (it always wins), or an item that is in the way.
@@ -224,11 +224,6 @@ def true_places(mask: Tensor, size: int) -> Tensor:
 def on_host(values: Tensor) -> np.ndarray:
     """The values where Python can read them: a wait, if they are on a GPU. The block loop of the losses has no other."""
     return values.cpu().numpy()
-
-
-def or_one(value: Tensor) -> Tensor:
-    """The value, or 1 in the place of 0: what divides."""
-    return torch.where(value > 0, value, 1)
 
 
 def _counts_before(mask: Tensor) -> Tensor:
