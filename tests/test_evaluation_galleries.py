@@ -105,6 +105,27 @@ def test_every_metric_is_a_loop_over_the_queries(scene, weighted):
 
 
 @pytest.mark.parametrize("by", ["labels", "relevance"])
+@pytest.mark.parametrize("m", [60, 400])
+def test_long_lists_are_those_of_the_metrics(by, m):
+    """Lists of more than 16 positives are filled up; labels and grades with ties, and scores with ties."""
+    g = torch.Generator().manual_seed(m)
+    x, ref_x = (torch.randn(n, 3, generator=g, dtype=torch.float64).mul(2).round() for n in (20, m))
+    ref_x[0] = 9 * ref_x[0] + 1  # far from all others
+    where, weights = torch.rand(20, m, generator=g) < 0.8, torch.rand(m, generator=g, dtype=torch.float64)
+    if by == "labels":
+        y, ref_y = (torch.randint(2, (n,), generator=g) + torch.randint(2, (n,), generator=g) for n in (20, m))
+        how, relevance = {"labels": y, "ref_labels": ref_y}, rb.same_label(y, ref_y)
+    else:
+        relevance = torch.randint(4, (20, m), generator=g) * (torch.rand(20, m, generator=g) < torch.rand(20, 1, generator=g))
+        relevance[:, 0] = 3  # a positive of everybody
+        how = {"relevance": relevance}
+    found = evaluate_retrieval(x, ref_embeddings=ref_x, where=where, item_weights=weights, metrics=ALL, reduction="none", **how)
+    for name, metric in ALL.items():
+        expected = metric(x @ ref_x.T, relevance, where=where, item_weights=weights, reduction="none")
+        torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("by", ["labels", "relevance"])
 @pytest.mark.parametrize("m", [90, 500])
 def test_chunks_leave_no_trace_in_the_last_digit(by, m):
     """Queries with numbers of positives of their own, counted and sorted."""

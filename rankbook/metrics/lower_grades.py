@@ -19,7 +19,7 @@ def lower_grades_ahead(ranks: Tensor, grades: Tensor, share: float) -> Tensor:
     n = ranks.shape[-1]
     levels = max(1, (n - 1).bit_length())
     grade_place = _inverse(_argsort(grades))
-    order = _argsort((2 * ranks).long() * n + grade_place)  # ranks of an average are halves
+    order = _argsort(ranks.long() * n + grade_place)  # without their halves the ranks of two ties still differ
     r, g = ranks.gather(-1, order), grades.gather(-1, order)
     missing = (1 << levels) - n  # behind the list, above all grades: ahead of nobody
     places = pad(grade_place.gather(-1, order), (0, missing))
