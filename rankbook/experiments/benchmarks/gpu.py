@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,17 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     parts, end, code = options.parts or PARTS, time.monotonic() + _SECONDS, 0
     if "bench" in parts:
-        bench(QUICK if options.quick else Sizes(), options.device, path, end)
+        code = bench(QUICK if options.quick else Sizes(), options.device, path, end)
     if "tests" in parts:
-        code = run_tests(options.device, end, quick=options.quick)
+        code = run_tests(options.device, end, quick=options.quick) or code
     return code
 
 
-def bench(sizes: Sizes, device: str, path: Path, end: float) -> None:
-    """Measure line by line; what is measured stays."""
+def bench(sizes: Sizes, device: str, path: Path, end: float) -> int:
+    """Measure line by line; what is measured stays. 0 if no line failed."""
     probe(path)
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    found = []
+    found, code = [], 0
     print(f"{name}, torch {torch.__version__}", flush=True)
     for title, job in jobs(sizes, device):
         if time.monotonic() > end:
@@ -85,12 +86,18 @@ def bench(sizes: Sizes, device: str, path: Path, end: float) -> None:
         except torch.cuda.OutOfMemoryError:
             print(f"{title}: left out, it does not fit the memory", flush=True)
             continue
+        except Exception:  # one line that fails must not cost the others: minutes on a GPU are dear
+            print(f"{title}: failed", flush=True)
+            traceback.print_exc()
+            code = 1
+            continue
         finally:
             if device == "cuda":
                 torch.cuda.empty_cache()
         found.append(line)
         print(told(line), flush=True)
         write_table(pd.DataFrame(found).assign(device=name, torch=torch.__version__.partition("+")[0]), path)
+    return code
 
 
 def told(line: Line) -> str:
