@@ -124,6 +124,8 @@ def run_tests(device: str, end: float, *, quick: bool) -> int:
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:benchmark",  # it warns beside xdist, which is an error here
         "-W",
         _NOT_OURS,
     ]
