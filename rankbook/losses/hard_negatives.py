@@ -25,7 +25,8 @@ class HardNegativeRankLoss(LossOfRanks):
         margin: :math:`\alpha`, in places, at least 0: by so many the answer must lead its hardest rival. At the default of 1, with
             exact ranks, a pair whose answer comes first costs nothing, whatever the size of the batch. The hardest rival stands right
             behind the first place: only rivals that tie are more than one place behind, so a margin above 1 is never reached by the
-            order, and every pair pushes its rivals together for ever. A share of the batch, such as 0.2, is 0.2 B places.
+            order. It keeps every pair at work for ever, pushing its rivals together; with a wide ``tau`` that may help, so tune the two
+            together. A share of the batch, such as 0.2, is 0.2 B places.
 
     Call with ``(scores[b, b], *, where=None)``, at least two pairs. ``where[b, b]`` is False for a row and a column that are no
     negatives of each other, such as an image and a second caption of it; they then leave each other's list. Its diagonal is True.

@@ -89,7 +89,12 @@ def test_reductions_and_weights(case):
     rows = zip(scores.tolist(), relevance.tolist(), counts, strict=True)
     expected = torch.tensor([case.oracle(s, r) if ok else 0.0 for s, r, ok in rows], dtype=torch.float64)
     weights = torch.tensor([1.0, 2.0, 0.0, 0.5, 3.0, 1.0]).double()
-    for w, kwargs in ((torch.ones(6).double(), {}), (weights, {"query_weights": weights})):
+    there = torch.ones(6, 1, dtype=torch.bool)
+    for w, kwargs in (
+        (torch.ones(6).double(), {}),
+        (torch.ones(6).double(), {"where": there}),
+        (weights, {"query_weights": weights}),
+    ):
         none, total, mean = (case.make(reduction=reduction)(scores, relevance, **kwargs) for reduction in ("none", "sum", "mean"))
         assert_close(none, expected * w, **exact)
         assert_close(total, (expected * w).sum(), **exact)
@@ -201,9 +206,20 @@ def test_nothing_to_learn_warns_and_costs_nothing(case):
 def test_a_list_without_items_costs_nothing(case):
     scores, relevance, where = lists()
     where[2] = False
-    _, grad = with_gradient(case.make(), scores.masked_fill(~where, torch.nan), relevance, where=where)
+    with MODES["anomaly"]():  # no NaN on the way either
+        _, grad = with_gradient(case.make(), scores.masked_fill(~where, torch.nan), relevance, where=where)
     assert grad.isfinite().all()
     assert (grad[2] == 0).all()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith(("RankNet", "LambdaLoss"))], ids=repr)
+def test_differences_that_overflow_are_large_numbers(case):
+    """A pair in the right order costs nothing, one in the wrong order very much."""
+    scores, relevance = torch.tensor([2e38, -2e38, 1e38, -3e38]), torch.tensor([0, 2, 0, 1])
+    value, grad = with_gradient(case.make(), scores, relevance)
+    assert value.isfinite() and value > 1e36
+    assert grad.isfinite().all() and grad.any()
+    assert case.make()(scores, torch.tensor([2, 0, 1, 0])) == 0
 
 
 @every_loss

@@ -32,6 +32,12 @@ def test_forward_is_exact_and_backward_is_the_rankers(name, ties):
     assert torch.equal(grad, expected)
 
 
+def test_a_ranker_that_errs_by_far_costs_no_digits():
+    scores = torch.randn(3, 9)
+    far = rb.straight_through(lambda s, relevance=None, *, where=None: s * 1e9)
+    assert torch.equal(far(scores.clone().requires_grad_()).detach(), rb.exact_ranks(scores))
+
+
 def test_a_loss_has_the_value_of_the_metric():
     scores, relevance = torch.randn(4, 9, requires_grad=True), torch.randint(2, (4, 9))
     loss = rb.RankLoss(rb.average_precision, rb.straight_through(RANKERS["sigmoid"]))(scores, relevance)
