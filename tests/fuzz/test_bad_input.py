@@ -93,11 +93,9 @@ def _good(*names: str) -> dict[str, Any]:
 
 def others() -> Iterator[Call]:
     good = {name: value for name, value in arguments(rb.evaluate_retrieval).items() if name != "relevance"}
-    good |= {"self_index": torch.arange(N) - 1, "where": torch.arange(N) > 0}
-    good |= {name: torch.arange(1.0, N + 1) for name in ("query_weights", "item_weights")}
-    yield Call("evaluate_retrieval", rb.evaluate_retrieval, good)
+    yield Call("evaluate_retrieval", rb.evaluate_retrieval, good | WHO)
     whole = {"embeddings": EMBEDDINGS, "ref_embeddings": GOOD["ref_embeddings"], "relevance": rb.shared_levels(LEVELS)}
-    yield Call("evaluate_retrieval of a relevance", rb.evaluate_retrieval, whole)
+    yield Call("evaluate_retrieval(...) of a relevance", rb.evaluate_retrieval, whole)
     yield Call("same_label", rb.same_label, _good("labels"), frozenset({("labels", "fewer"), ("labels", "another device")}))
     yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
     unread = frozenset({("levels", "longer"), ("levels", "another device")})
