@@ -1,4 +1,4 @@
-"""The examples of the API page run as they are printed, and each of them trains; those of libraries that are not installed skip."""
+"""The examples of the page on your own loop run as printed, and each trains; those of libraries that are not installed skip."""
 
 import ast
 import importlib.util
@@ -12,13 +12,13 @@ from torch import nn
 import rankbook as rb
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTION = (ROOT / "book" / "api.md").read_text(encoding="utf-8").partition("(sec-api-own-loop)=")[2].partition("(sec-api-datasets)=")[0]
+PAGE = (ROOT / "book" / "own_loop.md").read_text(encoding="utf-8")
 
 
 def examples() -> dict[str, str]:
     """What stands above, a heading or words in bold -> code; the second of one heading has a number."""
     found, title = {}, "start"
-    for part in re.finditer(r"^### (?P<head>.+)$|^\*\*(?P<bold>.+?)\.\*\*|^```python\n(?P<code>[^`]*)```$", SECTION, re.MULTILINE):
+    for part in re.finditer(r"^## (?P<head>.+)$|^\*\*(?P<bold>.+?)\.\*\*|^```python\n(?P<code>[^`]*)```$", PAGE, re.MULTILINE):
         if part["code"] is None:
             title = part["head"] or part["bold"]
         else:
@@ -49,7 +49,7 @@ def needs(*names: str) -> None:
 def start(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write a folder of runs
     names = {"__name__": "example"}
-    exec(compile(START, "book/api.md", "exec"), names)
+    exec(compile(START, "book/own_loop.md", "exec"), names)
     return names
 
 
@@ -64,12 +64,12 @@ def loss_of(names, model) -> float:
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "Sentence Transformers"])
-def test_an_example_of_the_api_page_trains(name, start):
+def test_an_example_of_the_page_trains(name, start):
     code = EXAMPLES[name]
     needs(*libraries(code))
     model = start["model"]
     loss, found = loss_of(start, model), start["measure"](model)
-    exec(compile(code, "book/api.md", "exec"), start)
+    exec(compile(code, "book/own_loop.md", "exec"), start)
     model.eval()
     after, measured = loss_of(start, model), start["measure"](model)
     told = " ".join(f"{metric} {found[metric]:.3f} to {measured[metric]:.3f}" for metric in found)
@@ -171,7 +171,7 @@ def test_the_example_of_sentence_transformers_trains(encoder, start):
         return rb.evaluate_retrieval(names, numbers, keywords, numbers)
 
     before = measure()
-    exec(compile(code, "book/api.md", "exec"), start | {"encoder": encoder, "pairs": pairs})
+    exec(compile(code, "book/own_loop.md", "exec"), start | {"encoder": encoder, "pairs": pairs})
     after = measure()
     print(f"R@1 {before['R@1']:.3f} to {after['R@1']:.3f}, AP {before['AP']:.3f} to {after['AP']:.3f}")
     assert after["AP"] > 1.2 * before["AP"]
