@@ -131,6 +131,14 @@ def test_the_program_of_the_memory_of_ranks_runs(monkeypatch):
         soft_ranks.peak_of_ranks(ranker, 2, 16)
 
 
+def test_the_program_of_a_ranker_alone_runs(monkeypatch):
+    done = []
+    monkeypatch.setattr(soft_ranks, "fresh_milliseconds", lambda prepare: exec(f"{prepare}\nwork()\ndone.append(1)", {"done": done}))
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    soft_ranks.milliseconds_alone("partial(ranks.projection_ranks, tau=1.0, regularization='kl')", 2, 16)
+    assert done
+
+
 def test_ratios_of_several_processes_come_together(monkeypatch):
     monkeypatch.setattr(parts, "fresh_ratios", partial(fresh_ratios, processes=2))
     found = parts.ratios_of_steps("peers.cubic_sup_ap", "SupAPLoss()", 64, pairs=2)

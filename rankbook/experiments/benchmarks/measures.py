@@ -45,6 +45,12 @@ def fresh_ratios(prepare: str, *, processes: int = 5, pairs: int = 5) -> list[fl
     return [float(ratio) for _ in range(processes) for ratio in _run(program).splitlines()[-1].split()]
 
 
+def fresh_milliseconds(prepare: str, *, times: int = 21) -> list[float]:
+    """`milliseconds` of the ``work`` that a piece of Python defines, in a new process."""
+    program = f"from rankbook.experiments.benchmarks.measures import milliseconds\n{prepare}\nprint(*milliseconds(work, times={times}))"
+    return [float(one) for one in _run(program).splitlines()[-1].split()]
+
+
 def _run(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
 from rankbook.experiments.benchmarks import rank_peers
-from rankbook.experiments.benchmarks.measures import Work, fresh_peak, milliseconds, ratios
+from rankbook.experiments.benchmarks.measures import Work, fresh_milliseconds, fresh_peak, ratios
 from rankbook.experiments.benchmarks.rows import Row, installed, rank_step, row
 from rankbook.ranks import blackbox_ranks, box_ranks, neuralsort_ranks, perturbed_ranks, projection_ranks, softsort_ranks
 
@@ -58,25 +59,46 @@ def _box() -> Iterator[Row]:
 
 
 def _projections() -> Iterator[Row]:
-    packages = {name: installed(name) for name in ("torchsort", "torchpsort", "softtorch")}
     for kind, strength in (("l2", L2), ("kl", KL)):
         peers: dict[str, Ranker] = {}
         if installed("sklearn.isotonic"):
             peers["scikit-learn's PAV, list by list"] = partial(rank_peers.plain_projection, strength=strength, kl=kind == "kl")
-        if torchsort := packages["torchsort"]:
+        if torchsort := installed("torchsort"):
             peers["torchsort (C++)"] = partial(torchsort.soft_rank, regularization=kind, regularization_strength=strength)
-        if torchpsort := packages["torchpsort"]:
-            peers["torchpsort (numba)"] = partial(torchpsort.soft_rank, tau=strength, reg=kind)
-        if softtorch := packages["softtorch"]:
-            fast = {"method": "fast_soft_sort", "mode": "c0" if kind == "l2" else "smooth", "standardize": False}
-            peers["SoftTorch (numba)"] = partial(softtorch.rank, dim=-1, softness=strength, **fast)
         for lists, n in SIZES:
-            tau = strength * n if kind == "l2" else strength
+            tau, size = strength * n if kind == "l2" else strength, f"[{lists}, {n}]"
             ours = rank_step(partial(projection_ranks, tau=tau, regularization=kind), lists, n)
             for name, peer in peers.items():
-                yield row(f"projection {kind}", name, f"[{lists}, {n}]", _shorter(rank_step(peer, lists, n), ours), at_least=1)
+                yield row(f"projection {kind}", name, size, _shorter(rank_step(peer, lists, n), ours), at_least=1)
+            alone = milliseconds_alone(f"partial(ranks.projection_ranks, tau={tau}, regularization={kind!r})", lists, n)
+            for name, (package, peer) in COMPILED_AT_ONCE.items():
+                if find_spec(package):
+                    call = peer.format(kind=kind, strength=strength, mode={"l2": "c0", "kl": "smooth"}[kind])
+                    theirs = milliseconds_alone(call, lists, n, package)
+                    found = [t / o for t, o in zip(theirs, alone, strict=True)]
+                    yield row(f"projection {kind}", name, size, found, at_least=1)
             if (lists, n) == (16, 1000):
-                yield row(f"projection {kind}", "CPU milliseconds", f"[{lists}, {n}]", milliseconds(ours), at_most=6)
+                yield row(f"projection {kind}", "CPU milliseconds", size, alone, at_most=6)
+
+
+#: Peers that numba compiles, each in a process of its own: behind its code torch's exponentials ran 250 times slower here in the
+#: same process (the upper halves of vector registers stay in use), ours and those of other peers.
+COMPILED_AT_ONCE = {
+    "torchpsort (numba)": ("torchpsort", "partial(torchpsort.soft_rank, tau={strength}, reg='{kind}')"),
+    "SoftTorch (numba)": (
+        "softtorch",
+        "partial(softtorch.rank, dim=-1, softness={strength}, method='fast_soft_sort', mode='{mode}', standardize=False)",
+    ),
+}
+
+
+def milliseconds_alone(ranker: str, lists: int, n: int, package: str = "rankbook") -> list[float]:
+    """CPU milliseconds of a ranker, a piece of Python, in a process of its own."""
+    prepare = (
+        f"from functools import partial\nimport torch, {package}\nfrom rankbook import ranks\n"
+        f"from rankbook.experiments.benchmarks import rows\ntorch.set_num_threads(1)\nwork = rows.rank_step({ranker}, {lists}, {n})"
+    )
+    return fresh_milliseconds(prepare)
 
 
 def _against_plain(what: str, ranker: Ranker, named: str, plain: Ranker, sizes: tuple[tuple[int, int], ...]) -> Iterator[Row]:
