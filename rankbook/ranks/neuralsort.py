@@ -131,21 +131,23 @@ class _NeuralSort:
         """The gradient with respect to the scores in units; ``pull`` is that of the mean places over the masses.
 
         That of a logit is P_pj (pull_j (p - r_j) - mean of the same over row p). Item k enters row p through the gaps in
-        front of it: (2p - 2k + 1) times its score, and a sum over the items behind it. All of it are sums over rows and
-        columns of the block with weights, in places counted from its first row.
+        front of it: (2p - 2k + 1) times its score, and a sum over the items behind it. In a block places count from its first row.
         """
         direct, rest = torch.zeros_like(pull), torch.zeros_like(pull)
+        spare = None
         for lists, rows, columns, block in self:
             place, column = self.index[rows] - rows.start, self.index[columns] - rows.start
-            here, away = pull[lists, columns], pull[lists, columns] * (ranks[lists, columns] - (rows.start + 1))
-            pulls = block @ torch.stack([here, away], -1)
+            if spare is None or spare.numel() < block.numel():
+                spare = block.new_empty(max(block.numel(), self.entries))
+            grad = spare[: block.numel()].view(block.shape)
+            # an item alone in its row has p - r = 0 to the last digit: a difference of sums would lose what little is left
+            torch.sub(place.unsqueeze(-1), (ranks[lists, columns] - (rows.start + 1)).unsqueeze(-2), out=grad)
+            grad.mul_(pull[lists, columns].unsqueeze(-2)).mul_(block)
             share = totals[lists, rows].reciprocal()
-            mean = (place * pulls[..., 0] - pulls[..., 1]) * share
-            weights = torch.stack([share, share * place, share * place.square(), share * mean, share * place * mean], 1)
-            zeroth, first, second, own, own_first = (weights @ block).unbind(1)
-            whole = here * first - away * zeroth - own
+            grad.addcmul_(block, (grad.sum(-1) * share).unsqueeze(-1), value=-1)
+            whole, first = (torch.stack([share, share * place], 1) @ grad).unbind(1)
             rest[lists, columns] += whole
-            direct[lists, columns] += 2 * (here * second - away * first - own_first) + (1 - 2 * column) * whole
+            direct[lists, columns] += 2 * first + (1 - 2 * column) * whole
         behind = rest.flip(-1).cumsum(-1).flip(-1) - rest
         return -direct - 2 * behind
 
