@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import reads_values, warn
-from rankbook.metrics.weights import or_one, shares_of_largest
+from rankbook.metrics.weights import shares_of_largest
 from rankbook.retrieval.batch import Batch
 
 #: What a query is in its own gallery: left out, one of its positives (it always wins), or an item that is in the way.
@@ -77,11 +77,9 @@ class Positives:
         order = order[len(order) - self.total :]
         self.rows = torch.from_numpy(order).to(device, non_blocking=True)
         self.self_index = None if batch.self_index is None else batch.self_index.to(device, non_blocking=True)
-        weights = batch.query_weights
-        #: what the queries that have a positive weigh together; never 0
-        self.weight: int | Tensor = (
-            max(self.total, 1) if weights is None else or_one(weights.index_select(0, self.rows).to(batch.queries.dtype).sum())
-        )
+        self.weight: int | Tensor = max(self.total, 1)  # what the queries that have a positive weigh together; never 0
+        if batch.query_weights is not None:
+            self.weight = or_one(batch.query_weights.index_select(0, self.rows).to(batch.queries.dtype).sum())
 
     def shares_of_queries(self) -> float | Tensor:
         """What the loss of a query is multiplied by in the mean: one number, or [b]."""
@@ -108,10 +106,9 @@ class Positives:
     def group(self, rows: Tensor, places: Tensor) -> Group:
         """Some queries and their positives."""
         out = self.query == "absent" and self.self_index is not None and self.batch.own_gallery
+        absent = self.self_index[rows, None] if out else None
         weights = None if self.batch.item_weights is None else self.batch.item_weights[places]
-        return Group(
-            rows, places, self._relevance(rows, places), self.self_index[rows, None] if out else None, self._outside(rows), weights
-        )
+        return Group(rows, places, self._relevance(rows, places), absent, self._outside(rows), weights)
 
     def _outside(self, rows: Tensor) -> Tensor | None:
         """What is not in the gallery of some queries; those that are the gallery stand in `Group.absent`."""
@@ -183,7 +180,7 @@ class _ByLabel:
         places = self.start[rows, None] + nth
         if self.own_place is not None:
             places += nth >= self.own_place[rows, None]
-        return self.order[places.clamp_(max=len(self.order) - 1)]
+        return self.order[places]
 
 
 class _ByMask:
@@ -208,8 +205,11 @@ class _ByMask:
 
     def places(self, rows: Tensor, size: int) -> Tensor:
         mask = self.mask.index_select(0, rows)
-        on_cpu = mask.device.type == "cpu"  # several times faster there, and for a GPU a wait
-        return torch.from_numpy(mask.numpy().nonzero()[1]).view(-1, size) if on_cpu else true_places(mask, size)
+        if mask.device.type == "cpu":  # several times faster, and for a GPU a wait
+            places = torch.from_numpy(mask.numpy().nonzero()[1])
+            if len(places) == len(rows) * size:  # else some rows have fewer
+                return places.view(-1, size)
+        return true_places(mask, size)
 
 
 def true_places(mask: Tensor, size: int) -> Tensor:
@@ -224,6 +224,11 @@ def true_places(mask: Tensor, size: int) -> Tensor:
 def on_host(values: Tensor) -> np.ndarray:
     """The values where Python can read them: a wait, if they are on a GPU. The block loop of the losses has no other."""
     return values.cpu().numpy()
+
+
+def or_one(value: Tensor) -> Tensor:
+    """The value, or 1 in the place of 0: what divides."""
+    return torch.where(value > 0, value, 1)
 
 
 def _counts_before(mask: Tensor) -> Tensor:
