@@ -73,8 +73,8 @@ def evaluate_retrieval(
             ``RETRIEVAL_METRICS`` (R@1 and R@10 as `hit_at_k`, mAP@R, AP) on the finest level. Metrics of yours get as relevance
             the number of levels that query and item share, or the given one. Each ranks by its own default ranker. All of them
             share the products, the sorting and the ranks.
-        chunk_size: queries at a time; None: as many as make 16 MiB of scores, from 16 to 1024 (on a GPU 256 MiB). Smaller takes less memory, and
-            gives the same numbers to the last bit.
+        chunk_size: queries at a time; None: as many as make 16 MiB of scores, from 16 to 1024 (on a GPU 256 MiB). Smaller takes
+            less memory, and gives the same numbers to the last bit.
         reduction: ``"none"`` gives the value of each query; one that has no value reads 0, as in the metrics.
 
     Returns: name -> mean over the queries that have a positive (and on which the metric has a value), or its values ``[b]``. A
