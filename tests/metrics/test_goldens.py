@@ -33,6 +33,7 @@ GOLDENS = [
     (rb.reciprocal_rank, {"item_weights": torch.tensor([0, 0, 0, 1, 4, 0])}, LATE, (4 / 5) / 4),  # 4 / 5 is more than 1 / 4
     (rb.r_precision, {}, BINARY, 2 / 3),
     (rb.r_precision, {}, LATE, 0.0),
+    (rb.r_precision, {}, [0, 1, 0, 0, 0, 0], 0.0),  # R = 1: rank 2 is behind the cut
     (rb.recall_at_k, {"k": 1}, BINARY, 1 / 3),
     (rb.recall_at_k, {"k": 1, "item_weights": torch.tensor([4, 9, 1, 9, 9, 3])}, BINARY, 4 / 8),
     (rb.precision_at_k, {"k": 4, "item_weights": torch.tensor([4, 9, 1, 9, 9, 3])}, BINARY, (4 / 4 + 1 / 4) / 4),
