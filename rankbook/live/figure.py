@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from rankbook.checks import check_choice
 from rankbook.live.element import LiveElement
 
 #: A gradient below this counts as dead: in float32, next to gradients of order 1, it leaves no trace.
@@ -41,25 +42,39 @@ class LiveFigure(LiveElement):
     and in a notebook. Words in the prose join by the same name (see js/core/links.js):
     ``<span class="rb-drag" data-link="list" data-trait="tau" data-min="0.01" data-max="0.3">0.05</span>`` can be dragged,
     ``<span class="rb-value" data-link="list" data-value="average_precision" data-digits="3">0.722</span>`` follows.
+
+    ``link_traits`` names the traits that a figure shares, where it is not all of them: two metrics of one list. Its numbers are then
+    another view of the list, and reach no word.
     """
 
     link = traitlets.Unicode("", help="figures with the same name share the traits that they have in common")
+    link_traits = traitlets.List(traitlets.Unicode(), help="the traits that it shares with its link, all that it has if there are none")
     _linked: ClassVar[dict[str, weakref.WeakSet[LiveFigure]]] = {}
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         if self.link:
             self._linked.setdefault(self.link, weakref.WeakSet()).add(self)
-            self.observe(self._share, names=list(self.figure_state()))
+            self.observe(self._share, names=self._shared())
+
+    @traitlets.validate("link_traits")
+    def _check_link_traits(self, proposal: Any) -> list[str]:
+        for i, name in enumerate(proposal["value"]):
+            check_choice(f"link_traits[{i}]", name, list(self.figure_state()))
+        return proposal["value"]
 
     def readout(self) -> dict[str, Any]:
         """The numbers that the figure shows for its present traits, computed by rankbook; None where one is undefined."""
         raise NotImplementedError
 
     def _attributes(self) -> dict[str, str]:
-        return {"data-link": self.link} if self.link else {}
+        chosen = {"data-link-traits": " ".join(self.link_traits)} if self.link_traits else {}
+        return {"data-link": self.link, **chosen} if self.link else {}
+
+    def _shared(self) -> list[str]:
+        return list(self.link_traits or self.figure_state())
 
     def _share(self, change: Any) -> None:
         for other in list(self._linked[self.link]):
-            if other is not self and change["name"] in other.figure_state() and getattr(other, change["name"]) != change["new"]:
+            if other is not self and change["name"] in other._shared() and getattr(other, change["name"]) != change["new"]:
                 other.set_trait(change["name"], change["new"])

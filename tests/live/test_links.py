@@ -5,7 +5,7 @@ import json
 import pytest
 
 from live.conftest import html_of
-from rankbook.live import RankStrip, ScoreSweep, Staircase
+from rankbook.live import MetricGradient, RankStrip, ScoreSweep, Staircase
 
 LIST = [0.91, 0.84, 0.78, 0.66, 0.52, 0.47, 0.33, 0.20]
 LABELS = [1, 0, 1, 0, 0, 1, 0, 0]
@@ -35,6 +35,38 @@ def test_the_link_is_no_part_of_the_state():
     figure = RankStrip(link="list")
     assert "link" not in figure.figure_state()
     assert 'data-link="list"' in html_of(figure) and "data-link" not in html_of(RankStrip())
+
+
+def two_metrics(link):
+    shared = ["scores", "relevance", "tau"]
+    return MetricGradient(link=link), MetricGradient(metric="RR", link=link, link_traits=shared)
+
+
+def test_in_a_notebook_a_trait_that_is_left_out_stays():
+    first, second = two_metrics("two")
+    second.tau = 0.2
+    first.metric = "NDCG"
+    assert (first.tau, first.metric, second.metric) == (0.2, "NDCG", "RR")
+    second.metric = "AP"
+    assert first.metric == "NDCG"
+    with pytest.raises(ValueError, match=r"link_traits\[1\] must be .*, got 'knob'"):
+        MetricGradient(link="two", link_traits=["tau", "knob"])
+
+
+def test_in_the_page_a_trait_that_is_left_out_stays_and_its_figure_moves_no_word(load_page):
+    word = '<span class="rb-value" data-link="two" data-value="value" data-digits="3">0.7</span>'
+    first, second = two_metrics("two")
+    page, problems = load_page(html_of(first) + word + html_of(second))
+    ready(page, 2)
+    one, other = (page.locator(".rb-live").nth(i) for i in range(2))
+    other.get_by_label("temperature").press("End")
+    other.get_by_label("NDCG").check()
+    now = [json.loads(place.locator("[data-values]").get_attribute("data-values")) for place in (one, other)]
+    assert [(shown["tau"], shown["metric"]) for shown in now] == [(1, "AP"), (1, "NDCG")]
+    assert page.locator(".rb-value").text_content() == f"{now[0]['value']:.3f}" != f"{now[1]['value']:.3f}"
+    one.get_by_label("recall@3").check()
+    assert other.get_by_label("NDCG").is_checked()
+    assert problems == []
 
 
 def test_in_the_page_linked_figures_and_words_follow(load_page):

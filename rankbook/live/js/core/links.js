@@ -20,19 +20,22 @@ const write = (word, value) => {
 // Every model of the group that has this trait takes the value; so do the words that set it.
 function spread(of, name, value, from) {
   of.state[name] = value;
-  of.models.filter((model) => model !== from && model.has(name)).forEach((model) => model.take(name, value));
+  of.models.filter((model) => model !== from && model.shares(name)).forEach((model) => model.take(name, value));
   of.drags.filter((word) => word.dataset.trait === name).forEach((word) => {
     word.setAttribute("aria-valuenow", value);
     write(word, value);
   });
 }
 
-// A figure that is mounted joins its group: it takes what has moved already, and what it shows reaches the prose.
+// A figure that is mounted joins its group: it takes what has moved already, and what it shows reaches the prose. One that shares some
+// of its traits only is another view of the same thing: its numbers stay its own.
 export function join(link, model, place) {
-  const of = group(link);
+  const of = group(link), chosen = place.dataset.linkTraits?.split(" ");
   of.models.push(model);
-  model.shared = (name, value) => spread(of, name, value, model);
-  Object.entries(of.state).filter(([name]) => model.has(name)).forEach(([name, value]) => model.take(name, value));
+  model.shares = (name) => model.has(name) && (!chosen || chosen.includes(name));
+  model.shared = (name, value) => { if (model.shares(name)) spread(of, name, value, model); };
+  Object.entries(of.state).filter(([name]) => model.shares(name)).forEach(([name, value]) => model.take(name, value));
+  if (chosen) return;
   const follow = (shown) => of.values.forEach((word) => write(word, shown[word.dataset.value]));
   place.addEventListener("rb-values", (event) => follow(event.detail));
 }
