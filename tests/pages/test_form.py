@@ -10,7 +10,6 @@ from pages_of_book import CUT, ROOT, chapters
 
 LEAD_SCREENS = 1.5  # the lead figure is whole within
 CELLS, LINES, WORDS, SCREENS, MARKS = 10, 15, 1600, 13, 10
-LONGER = {"book/learned_sorters": 14.5}  # screens
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
 
 MEASURE = r"""() => {
@@ -69,7 +68,7 @@ def test_a_chapter_has_the_form(open_page, document):
     assert page.locator(".rb-still").count() == 0, "a dead control"
     assert len(found["cells"]) <= CELLS and max(found["cells"]) <= LINES, found["cells"]
     assert found["words"] <= WORDS
-    assert found["screens"] <= LONGER.get(document, SCREENS)
+    assert found["screens"] <= SCREENS
     assert page.evaluate(CUT, f"{WIDE}, pre, .cell_output") == [], "at 1200 px something scrolls sideways"
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(400)
