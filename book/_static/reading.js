@@ -4,6 +4,10 @@
   const root = new URL(document.documentElement.dataset.content_root || "./", location.href).href;
   const article = document.querySelector("article.bd-article");
 
+  // The theme's handler of a folded title throws at a click on a link or a formula in it. It is bound later than this script runs.
+  const { toggleClickHandler: toggle } = window;
+  window.toggleClickHandler = (click) => click.target.closest("a") || toggle({ target: click.currentTarget });
+
   function element(tag, attributes, ...children) {
     const made = document.createElement(tag);
     for (const name in attributes) made.setAttribute(name, attributes[name]);

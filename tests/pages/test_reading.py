@@ -281,3 +281,19 @@ def test_where_nothing_may_be_remembered_the_rest_works(open_page):
     page.keyboard.press("?")
     expect(page.locator("dialog.rb-keys")).to_be_visible()
     expect(page.get_by_role("button", name="forget")).to_have_count(0)
+
+
+def test_a_link_in_a_folded_title_is_followed_and_the_title_still_folds(open_page):
+    page, watch = open_page("book/hierarchies")
+    fold = page.locator(".solution.dropdown").first
+    title = fold.locator(".admonition-title").first
+    closed = re.compile("toggle-hidden")
+    expect(fold).to_have_class(closed)
+    title.locator("a").first.click()
+    assert "#ex-hierarchies-" in page.url
+    expect(fold).to_have_class(closed)
+    title.click(position={"x": 5, "y": 5})
+    expect(fold).not_to_have_class(closed)
+    title.locator(".toggle-button").click()
+    expect(fold).to_have_class(closed)
+    assert watch.errors == []
