@@ -29,8 +29,11 @@ def network_ranks(
     A comparator on the wires a < b brings the higher of two values to a, with the weight :math:`\alpha` instead of for sure:
 
     .. math::
-        x_a' = \alpha x_a + (1 - \alpha) x_b, \quad x_b' = (1 - \alpha) x_a + \alpha x_b, \qquad
-        \alpha = \frac12 + \frac1\pi \arctan\frac{x_a - x_b}{\tau}
+        \begin{aligned}
+        x_a' &= \alpha x_a + (1 - \alpha) x_b, \\
+        x_b' &= (1 - \alpha) x_a + \alpha x_b, \\
+        \alpha &= \frac12 + \frac1\pi \arctan\frac{x_a - x_b}{\tau}
+        \end{aligned}
 
     All layers together are a doubly stochastic matrix :math:`P = L_K \cdots L_1`, and :math:`r = P^\top (1, \dots, n)^\top`. A
     layer is symmetric, so :math:`r = L_1 \cdots L_K (1, \dots, n)^\top`: the places run back through the network as a

@@ -16,9 +16,11 @@ def sinkhorn_ranks(
     r"""The mean place of each item when the scores are transported to the places 1..n at least cost, with entropy.
 
     .. math::
-        P = \arg\min_{P\mathbf{1} = P^\top\mathbf{1} = \mathbf{1}}
-            \sum_{ip} P_{ip}\, \frac{s_i\, p}{\tau} + \sum_{ip} P_{ip} (\log P_{ip} - 1), \qquad
-        r_i = \sum_p p\, P_{ip}
+        \begin{aligned}
+        P &= \arg\min_{P\mathbf{1} = P^\top\mathbf{1} = \mathbf{1}} \sum_{ip} P_{ip}\, \frac{s_i\, p}{\tau} \\
+          &\qquad + \sum_{ip} P_{ip} (\log P_{ip} - 1), \\
+        r_i &= \sum_p p\, P_{ip}
+        \end{aligned}
 
     Sinkhorn's iterations make columns and rows sum to 1 in turn. They start from the prices of the transport without entropy,
     which the sort gives in closed form: so any number of iterations is right as ``tau`` goes to 0.

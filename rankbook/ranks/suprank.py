@@ -27,8 +27,11 @@ def sup_ranks(
     r"""Count the items above item *k*: exactly, if they are at least as relevant; by a smooth upper bound of the step, if less.
 
     .. math::
-        r_k = 1 + \sum_{\substack{j \ne k \\ \mathrm{rel}_j \ge \mathrm{rel}_k}} H(s_j - s_k)
-                + \sum_{\mathrm{rel}_j < \mathrm{rel}_k} H^-(s_j - s_k), \qquad H(x) = \mathbb{1}[x \ge 0],
+        \begin{aligned}
+        r_k &= 1 + \sum_{\substack{j \ne k \\ \mathrm{rel}_j \ge \mathrm{rel}_k}} H(s_j - s_k) \\
+            &\quad + \sum_{\mathrm{rel}_j < \mathrm{rel}_k} H^-(s_j - s_k), \\
+        H(x) &= \mathbb{1}[x \ge 0],
+        \end{aligned}
 
         H^-(x) = \begin{cases}
             \sigma(x / \tau) & x < 0 \\

@@ -15,9 +15,11 @@ class KnotSorter(Sorter):
     r"""A learned soft distribution function: count the items above some knots, and read the count at the place of the item.
 
     .. math::
-        c_k = \sum_j \sigma\bigl(a_k (z_j - t_k)\bigr), \qquad
-        r_i = \tfrac12 + \sum_k \pi_{ik} \, c_k, \qquad
-        \pi_i = \operatorname{softmax}_k\bigl(d_k - b_k^2 (z_i - t_k)^2\bigr)
+        \begin{aligned}
+        c_k &= \sum_j \sigma\bigl(a_k (z_j - t_k)\bigr), \\
+        r_i &= \tfrac12 + \sum_k \pi_{ik} \, c_k, \\
+        \pi_i &= \operatorname{softmax}_k\bigl(d_k - b_k^2 (z_i - t_k)^2\bigr)
+        \end{aligned}
 
     The knots :math:`t_k` lie on the line of the standardized scores z; place, slopes and weights of the knots are learned,
     four numbers each.
