@@ -180,7 +180,7 @@ class _ByLabel:
         places = self.start[rows, None] + nth
         if self.own_place is not None:
             places += nth >= self.own_place[rows, None]
-        return self.order[places]
+        return self.order[places.clamp_(max=len(self.order) - 1)]  # in a row that has fewer than ``size``
 
 
 class _ByMask:
