@@ -67,7 +67,9 @@ def test_all_ways_are_one_call_a_grade(name, masked, grid, grades):
     expected = one_call_a_grade(scores, relevance, rank_fn=rank_fn, where=where)
     tolerance = 1e-5 if name == "sorter" else 1e-12
     torch.testing.assert_close(values, expected, rtol=0, atol=tolerance, check_dtype=False)
-    if expected.requires_grad and name != "blackbox":  # whose gradient is one of a finite step, not a sum over grades
+    finite_step = name == "blackbox"  # no sum over grades
+    at_a_kink = name == "projection" and grid is not None  # ties of levels: each cut into blocks is right, and rounding picks one
+    if expected.requires_grad and not finite_step and not at_a_kink:
         gradients = (torch.autograd.grad(v.sum(), scores)[0] for v in (values, expected))
         torch.testing.assert_close(*gradients, rtol=1e-4, atol=100 * tolerance)
 
