@@ -1,11 +1,13 @@
 """What the checks return; what they refuse is also tested through the metrics (metrics/test_errors.py)."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
 import torch
 
+import rankbook as rb
 from rankbook import checks
 from rankbook.checks import (
     check_callable,
@@ -202,3 +204,24 @@ def test_warn_points_at_the_line_that_called_the_package():
     with pytest.warns(UserWarning, match="look here") as heard:
         checks.warn("look here")
     assert heard[0].filename == __file__
+
+
+def test_blocks_that_overlap_in_threads():
+    """The block that opened first closes first: the checks come back with the last one."""
+    nan = torch.tensor([float("nan"), 1.0])
+    inside, first_closed = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with checks.off():
+            inside.set()
+            first_closed.wait(5)
+
+    thread = threading.Thread(target=second)
+    with checks.off():
+        thread.start()
+        assert inside.wait(5)
+    assert not checks.reads_values(nan), "the other block is still open"
+    first_closed.set()
+    thread.join()
+    with pytest.raises(ValueError, match=r"scores\[0\]"):
+        rb.exact_ranks(nan)
