@@ -73,6 +73,12 @@ def test_notebook_was_run_from_top_to_bottom_without_an_error(document):
     assert [output.text for output in kinds if output.get("name") == "stderr"] == []
 
 
+def test_no_output_holds_an_address_of_memory(document):
+    """`<... object at 0x7f...>` changes with each run: a cell whose last line returns one must not show it."""
+    shown = [str(output) for cell in code_cells(document) for output in cell.outputs]
+    assert not [text for text in shown if re.search(r"\bat 0x[0-9a-f]{6,}", text)]
+
+
 def test_what_nbval_does_not_check_says_why(document):
     before = ""
     for cell in read(document).cells:
