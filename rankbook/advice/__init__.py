@@ -2,7 +2,7 @@
 
 >>> from rankbook.advice import START, advise, pack
 >>> from rankbook.experiments.tables import stored_table
->>> book = pack(stored_table("evidence"), stored_table("gpu"))
+>>> book = pack(stored_table("evidence"), stored_table("bench_cuda"))
 >>> advise(book, {**START, "metric": "H-AP", "graded": "yes"})["loss"]
 'SupHAPLoss'
 """

@@ -19,7 +19,7 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
 
     Args:
         evidence: the table ``evidence``: loss, rival, metric, mean, low, high, seeds, data.
-        costs: the table ``gpu``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
+        costs: the table ``bench_cuda``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
 
     Raises:
         KeyError: a rule names a line that the table lacks.
@@ -28,7 +28,8 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
     batches = costs[costs["size"].str.startswith("B=")]
     dimensions = batches["size"].str.extract(r"d=(\d+)")[0].astype(int)
     batches = batches[dimensions == dimensions.max()]
-    sizes = batches["size"].str.extract(r"B=(\d+)")[0].astype(int)
+    sizes = batches["size"].str.extract(r"B=(\d+)")[0].astype(int).sort_values()
+    batches = batches.loc[sizes.index]
     return {
         "questions": [{**question, "when": question.get("when", {})} for question in QUESTIONS],
         "rules": [{**rule, "evidence": [names.index(one) for one in rule["evidence"]]} for rule in RULES],
@@ -39,6 +40,7 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
             for loss, part in batches.groupby("what", sort=True)[["milliseconds", "megabytes"]]
         },
         "device": str(batches["device"].iloc[0]),
+        "dimension": int(dimensions.max()),
     }
 
 

@@ -24,7 +24,7 @@ class WhichLoss(LiveElement, module="which_loss"):
     >>> from rankbook.advice import pack
     >>> from rankbook.experiments.tables import stored_table
     >>> from rankbook.live import WhichLoss
-    >>> figure = WhichLoss(pack(stored_table("evidence"), stored_table("gpu")), metric="NDCG", train="scores")
+    >>> figure = WhichLoss(pack(stored_table("evidence"), stored_table("bench_cuda")), metric="NDCG", train="scores")
     >>> figure.readout()["loss"]
     'as_loss'
     """

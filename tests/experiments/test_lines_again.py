@@ -1,7 +1,7 @@
 """Stored lines of the learned sorters are made again, one of each table, drawn anew every day. Those of the studies: test_studies.
 
-What this leaves out is sealed, line by line (test_tables), and not made again: `bench.csv` and `gpu.csv`, which are times; the lines of
-`sorters_training.csv` but the last of each sorter, minutes to a quarter of an hour of training; two lines of
+What this leaves out is sealed, line by line (test_tables), and not made again: `bench.csv` and `bench_cuda.csv`, which are times; the lines
+of `sorters_training.csv` but the last of each sorter, minutes to a quarter of an hour of training; two lines of
 `sorters_generalization.csv` that take 20 s each. Of `peer_values.csv` every line is made again, in test_peer_values.
 """
 

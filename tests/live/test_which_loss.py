@@ -11,7 +11,7 @@ from rankbook.experiments.tables import stored_table
 from rankbook.live import WhichLoss
 from rankbook.live.modules import FOLDER
 
-BOOK = pack(stored_table("evidence"), stored_table("gpu"))
+BOOK = pack(stored_table("evidence"), stored_table("bench_cuda"))
 NAMES = [question["name"] for question in QUESTIONS]
 
 
@@ -69,6 +69,13 @@ def test_copy_puts_the_code_on_the_clipboard(open_page):
     page.get_by_role("button", name="Copy").click()
     page.wait_for_function("window.copied")
     assert page.evaluate("window.copied") == WhichLoss(BOOK).readout()["code"]
+
+
+def test_the_cost_names_batch_dimension_and_device(open_page):
+    figure = WhichLoss(BOOK, metric="recall")
+    size, milliseconds, megabytes = figure.readout()["cost"]
+    said = f"at {size:,} embeddings of 512 numbers: {milliseconds:.1f} ms, {megabytes:.0f} MB on an NVIDIA H200."
+    assert said in open_page(figure).locator(".rb-live").inner_text()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

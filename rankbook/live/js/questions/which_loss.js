@@ -88,7 +88,7 @@ function build({ root, get, set }) {
     if (lines.length) forest(list, lines, Math.max(list.clientWidth, 240));
     const [size, ms, mb] = values.cost;
     cost.textContent = size
-      ? `Cost of the loss, forward and backward, at ${size.toLocaleString("en-US")} embeddings of 128 numbers: ${fixed(ms, 1)} ms, ${fixed(mb, 0)} MB on an ${book.device}.`
+      ? `Cost of the loss, forward and backward, at ${size.toLocaleString("en-US")} embeddings of ${book.dimension} numbers: ${fixed(ms, 1)} ms, ${fixed(mb, 0)} MB on an ${book.device}.`
       : "Cost: not measured by us.";
     notes.replaceChildren();
     values.notes.split("\n").filter(Boolean).forEach((note) => html(notes, "li", {}, note));
