@@ -22,7 +22,12 @@ from rankbook.live.modules import modules
 # What stands in prose pages and is no state of their figures, with its source. 0 and 1 define.
 IN_PAGES = {
     "book/intro": {"90": "the time budget of a chapter", "3.11": "requires-python in pyproject.toml"},
-    "book/notation": {"3": "a rank, as an example"},
+    "book/notation": {"3": "a rank, as an example", "-1": "what `self_index` of rankbook.retrieval says of a query that is nowhere"},
+    "book/own_loop": {
+        "128": "the size of a batch, as an example",
+        "127": "128 - 1",
+        "511": "4 * 128 - 1",
+    },
     "book/your_scores": {
         "500": "ITEMS in table_file.js",
         "100,000": "ROWS in table_file.js",

@@ -23,7 +23,9 @@ class Queries(NamedTuple):
 
 
 def svmlight(path: str | PathLike[str], *, features: int | None = None) -> Queries:
-    """Read a file of the SVMlight format with query ids, a line an item: ``grade qid:query feature:value ... # comment``.
+    """Read a file of the SVMlight format with query ids, a line an item.
+
+    A line is a grade, a query and the features that are not 0: ``2 qid:1 1:0.5 7:2 # comment``.
 
     Args:
         path: of the file; ``.gz`` and ``.bz2`` are unpacked.
@@ -36,7 +38,7 @@ def svmlight(path: str | PathLike[str], *, features: int | None = None) -> Queri
 
     Cost: the time to read; all features in memory, those that are 0 too.
 
-    Errors:
+    Raises:
         ImportError: scikit-learn, whose reader this is, is not there.
         FileNotFoundError: no such file.
         ValueError: a line without ``qid:``, a line that is none of this format, an empty file, a value or a grade that is not finite,

@@ -30,8 +30,8 @@ What counts how much (only ratios matter to a mean):
 block by block as ever: half as much time again, no more memory. If no query has a positive the loss is 0 with zero gradient and a warning.
 
 ``include_query=True`` leaves each query in its own gallery, as the positive that its label (or relevance) says it is, and that always
-wins. Most of the papers' code does so; the loss is then lower for the same embeddings. Under `RecallAtKLoss` the query is no positive but
-in the way, as in its paper's code.
+wins. Most of the papers' code does so; the loss is then lower for the same embeddings. Under `rankbook.RecallAtKLoss` the query
+is no positive but in the way, as in its paper's code.
 
 Whatever mode torch is in, values and gradients are those of float32 (or of float64 embeddings): under autocast, other default
 dtypes and devices, in inference. Half precision is computed in float32; embeddings whose products leave float32 (lengths below
