@@ -9,6 +9,7 @@ import torch
 import rankbook as rb
 from pages_of_book import ROOT
 from pictures import write_pictures
+from rankbook.archive import asset
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python)?\n(.*?)```", README, re.DOTALL)
@@ -56,3 +57,19 @@ def test_photographs_become_a_table_of_losses(tmp_path, monkeypatch, capsys):
 def test_fifteen_lines():
     lines = [line for line in PHOTOGRAPHS.splitlines() if line and not line.startswith(("import", "from"))]
     assert len(lines) <= 15
+
+
+def test_the_times_are_those_of_the_stored_table():
+    table = pd.read_csv(asset("results/bench_cuda.csv")).set_index(["what", "size"])
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| (too large|[\d.]+ ms) \| ([\d.]+) ms \| (\d+) MB \|$", README, re.MULTILINE)
+    assert len(rows) == 5
+    for name, size, plain, ours, memory in rows:
+        line = table.loc[(name, "B={}, d=512".format(size.replace(",", "")))]
+        assert line.device in README
+        digits = len(ours.partition(".")[2])
+        assert f"{line.milliseconds:.{digits}f}" == ours and f"{line.megabytes:.0f}" == memory
+        assert plain == ("too large" if pd.isna(line.plain_milliseconds) else f"{line.plain_milliseconds:.0f} ms")
+    (size, ratio) = re.search(r"At B = ([\d,]+) that is ([\d.]+) times", README).groups()
+    for name in ("SmoothAPLoss", "SupAPLoss", "RecallAtKLoss"):
+        key = (name, "B={}, d=512".format(size.replace(",", "")))
+        assert f"{table.loc[key].over_floor:.1f}" == ratio
