@@ -176,7 +176,7 @@ def decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor]
 
 
 def _box_value(scores: Tensor, where: Tensor | None, _: None, width: float) -> tuple[Tensor, ...]:
-    order, place = place_on_line(scores, where, width, _APART)
+    order, place = place_on_line(scores, where, width, _apart(scores.device.type))
     n = place.shape[-1]
     end = _search(place, place + 1)  # the first item at least a width below
     # The window of i starts behind the items whose window has ended: counted from `end`, so that rounding cannot put
@@ -197,21 +197,23 @@ def _box_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, s
     return to_items(back.masked_fill_(count == 1, 0.0), order, grad.dtype)  # alone: 0 without rounding
 
 
-#: Gaps beyond the width are shortened to this many widths. Not to one: running sums round, on a GPU in any order, and an item at the
-#: very edge of a window would be in or out by chance.
-_APART = 1.5
+def _apart(device_type: str) -> float:
+    """To how many widths a longer gap is shortened. On a CPU one is enough: sums run in order, and a whole width stays one. A GPU adds
+    in any order, rounding would put an item at the very edge of a window in or out by chance."""
+    return 1.0 if device_type == "cpu" else 1.5
+
 
 _box = ByHand("box", _box_value, _box_gradient)
 
 
 def _search(places: Tensor, marks: Tensor) -> Tensor:
-    """How many places ``[..., n]`` (ascending, from 0 to `_APART` (n - 1) at most) are below each mark: the first that is not, or n."""
+    """How many places ``[..., n]`` (ascending, from 0 to n - 1 at most) are below each mark: the first that is not, or n."""
     n = places.shape[-1]
     if places.device.type != "cpu":
         return torch.searchsorted(places, marks)
     # one after the other all lists are one list, and numpy searches for ascending marks in it faster than torch
     first = np.arange(places.numel() // n)[:, None]
-    line, marks = (x.reshape(-1, n).numpy() + first * (_APART * n + 1) for x in (places, marks))
+    line, marks = (x.reshape(-1, n).numpy() + first * (n + 1.0) for x in (places, marks))
     found = np.searchsorted(line.ravel(), marks.ravel()).reshape(-1, n) - first * n
     return torch.from_numpy(found).view(places.shape)
 

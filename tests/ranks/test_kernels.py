@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import oracles
 import rankbook as rb
-from rankbook.ranks import spacing
+from rankbook.ranks import kernels, spacing
 
 # the ranker at a knob of 0.1, its step function, and the slope of the step for leads in units of the knob
 KERNELS = {
@@ -139,6 +139,8 @@ def test_box_alone_however_running_sums_round(down, monkeypatch):
         return torch.where(odd & (sums > 0), torch.nextafter(sums, torch.zeros_like(sums)), sums)
 
     monkeypatch.setattr(spacing, "running_sums", rounded)
+    apart = kernels._apart("cuda")
+    monkeypatch.setattr(kernels, "_apart", lambda device_type: apart)
     scores = torch.tensor([0.0, 1.3, 2.9, 4.1, 7.7, 8.1]).requires_grad_()
     where = torch.tensor([True, True, True, True, True, False])
     (rb.box_ranks(scores, where=where, width=0.7) * torch.arange(1.0, 7)).sum().backward()

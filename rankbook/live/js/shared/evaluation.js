@@ -1,13 +1,14 @@
 // All metrics over all lists, with what ties could make of them. The long work is a generator that yields between its steps, so
 // that a page can rest in between; its return value is the result.
 import { spearman, kendall } from "./correlation.js";
-import { averagePrecision, cappedRecall, hierarchicalAP, hitAtK, mapAtR, ndcg, precisionAtK, recallAtK, reciprocalRank, worstOrder } from "./metrics.js";
+import { averagePrecision, cappedRecall, hierarchicalAP, hitAtK, mapAtR, ndcg, precisionAtK, rPrecision, recallAtK, reciprocalRank, worstOrder } from "./metrics.js";
 import { tiedPairs } from "./ties.js";
 
-// [name, value of (scores, relevance)]: all that rankbook.metrics has, four of them at each cutoff.
+// [name, value of (scores, relevance)]: all that rankbook.metrics has but DCG, which is NDCG in the unit of each list, four of them at each cutoff.
 const metricsOf = (cutoffs) => [
   ["AP", averagePrecision],
   ["mAP@R", mapAtR],
+  ["R-precision", rPrecision],
   ["RR", reciprocalRank],
   ["NDCG", ndcg],
   ["H-AP", hierarchicalAP],

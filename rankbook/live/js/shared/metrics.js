@@ -42,6 +42,7 @@ export const hitAtK = ofPlaces((found, k) => Number(found[0] <= k));
 export const precisionAtK = ofPlaces((found, k) => within(found, k) / k);
 export const reciprocalRank = ofPlaces((found) => 1 / found[0]);
 export const mapAtR = ofPlaces((found) => found.reduce((sum, place, p) => (place <= found.length ? sum + (p + 1) / place : sum), 0) / found.length);
+export const rPrecision = ofPlaces((found) => within(found, found.length) / found.length);
 // `cuts` are several k; each recall is divided by the most that it can reach.
 export const cappedRecall = ofPlaces((found, cuts) => cuts.reduce((sum, k) => sum + within(found, k) / Math.min(k, found.length), 0) / cuts.length);
 
