@@ -113,10 +113,7 @@ def evaluate_retrieval(
     if metrics is None:
         metrics, batch = RETRIEVAL_METRICS, batch.finest()
     _check_metrics(metrics, weighted=item_weights is not None)
-    if chunk_size is None:
-        more = 1 if batch.queries.device.type == "cpu" else _MORE
-        chunk_size = min(max(more * _SCORES // len(batch.gallery), 16), more * 1024)
-    chunk_size = check_count("chunk_size", chunk_size)
+    chunk_size = queries_at_once(batch, chunk_size)
     positives = Positives(batch, "absent")
     if not positives.total and reduction == "mean":
         name = "labels" if relevance is None else "relevance"
@@ -124,8 +121,24 @@ def evaluate_retrieval(
             f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "
             "and do where and item_weights leave something?"
         )
-    unknown = torch.full((len(batch.queries),), torch.nan, dtype=wide(batch.queries.device), device=batch.queries.device)
-    values = {name: unknown.clone() for name in metrics}
+    values = values_of_queries(positives, metrics, chunk_size)
+    if reduction == "none":
+        return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
+    return {name: _mean(name, of_queries, batch.query_weights) for name, of_queries in values.items()}
+
+
+def queries_at_once(batch: Batch, chunk_size: int | None) -> int:
+    """The checked size of a chunk; None: what takes little memory."""
+    if chunk_size is None:
+        more = 1 if batch.queries.device.type == "cpu" else _MORE
+        chunk_size = min(max(more * _SCORES // len(batch.gallery), 16), more * 1024)
+    return check_count("chunk_size", chunk_size)
+
+
+def values_of_queries(positives: Positives, metrics: Mapping[str, Callable[..., Tensor]], chunk_size: int) -> dict[str, Tensor]:
+    """Name -> the values of the queries [b]; NaN where a metric has none."""
+    batch, device = positives.batch, positives.batch.queries.device
+    values = {name: torch.full((len(batch.queries),), torch.nan, dtype=wide(device), device=device) for name in metrics}
     products = Products(batch, chunk_size)
     whole: dict[str, Callable[..., Tensor]] | None = None
     for group in short_lists(positives, chunk_size):
@@ -136,9 +149,7 @@ def evaluate_retrieval(
             values[name][group.rows] = _of_whole_lists(metric, batch, group, scores)
         for name, found in _of_positives({n: m for n, m in metrics.items() if n not in whole}, group, scores).items():
             values[name][group.rows] = found
-    if reduction == "none":
-        return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
-    return {name: _mean(name, of_queries, batch.query_weights) for name, of_queries in values.items()}
+    return values
 
 
 def _check_metrics(metrics: Mapping[str, Callable[..., Tensor]], *, weighted: bool) -> None:
