@@ -8,6 +8,8 @@ from typing import Any
 
 from rankbook import checks
 from rankbook.evaluation import evaluate_retrieval
+from rankbook.gap import *  # noqa: F403
+from rankbook.gap import __all__ as _gap
 from rankbook.lists import flatten_lists, pad_lists
 from rankbook.losses import *  # noqa: F403
 from rankbook.losses import __all__ as _losses
@@ -43,6 +45,7 @@ _TRAINING = ("train", "BalancedBatchSampler", "BalancedBatches", "HierarchicalBa
 _LAZY_NAMES = {name: "rankbook.training" for name in _TRAINING} | {name: "rankbook.sorters" for name in _SORTERS}
 
 __all__ = [
+    *_gap,
     *_losses,
     *_metrics,
     *_ranks,

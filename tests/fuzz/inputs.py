@@ -122,6 +122,13 @@ PLACES: Bad = {
     "below -1": lambda good: -2 - good,
 }
 
+COUNT_TENSOR: Bad = {
+    **NO_TENSOR,
+    **ANY_TENSOR,
+    "floats": lambda good: good.float(),
+    "negative": lambda good: -1 - good,
+}
+
 #: What an argument of this name is, everywhere.
 KINDS: dict[str, Bad] = {
     "scores": FLOATING,
@@ -139,13 +146,15 @@ KINDS: dict[str, Bad] = {
     "ref_labels": {name: make for name, make in LABELS.items() if name != "None"},
     "levels": {**GRADES, "floats": lambda good: good.float(), "negative": lambda good: -good},
     **dict.fromkeys(("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr"), POSITIVE),
-    **dict.fromkeys(("pos_margin", "neg_margin", "alpha"), NUMBER),
+    **dict.fromkeys(("pos_margin", "neg_margin", "alpha", "beta"), NUMBER),
     "margin": {**NUMBER, "negative": lambda good: -0.1},
     "calibration_weight": SHARE,
     "guidance": {**NUMBER, "negative": lambda good: -0.1},
     **dict.fromkeys(
         ("iterations", "samples", "bins", "classes", "dimensions", "per_class", "size", "steps", "chunk_size", "lists", "batch"), COUNT
     ),
+    **dict.fromkeys(("kept_positives", "kept_negatives"), COUNT),
+    **dict.fromkeys(("positives", "negatives", "bad_positives", "bad_negatives"), COUNT_TENSOR),
     **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "evaluate"), CALLABLE),
@@ -223,6 +232,12 @@ GOOD: dict[str, Any] = {
     "dimensions": 4,
     "n": 5,
     "batch": 3,
+    "positives": torch.tensor([[2, 1], [1, 3]]),
+    "negatives": torch.tensor([[4, 5], [5, 3]]),
+    "bad_positives": torch.tensor([[1, 0], [0, 2]]),
+    "bad_negatives": torch.tensor([[1, 2], [0, 3]]),
+    "kept_positives": 2,
+    "kept_negatives": 2,
 }
 
 

@@ -96,6 +96,12 @@ def others() -> Iterator[Call]:
     yield Call("evaluate_retrieval", rb.evaluate_retrieval, good | WHO)
     whole = {"embeddings": EMBEDDINGS, "ref_embeddings": GOOD["ref_embeddings"], "relevance": rb.shared_levels(LEVELS)}
     yield Call("evaluate_retrieval(...) of a relevance", rb.evaluate_retrieval, whole)
+    batches = [torch.tensor([0, 1, 4]), torch.tensor([2, 3, 5])]
+    # labels and batches may stay on the CPU, and more dimensions than these are other embeddings
+    fine = frozenset({("embeddings", "another device"), ("embeddings", "longer")})
+    yield Call("decomposability_gap", partial(rb.decomposability_gap, batches=batches), arguments(rb.decomposability_gap), fine)
+    for function in (rb.gap_bound, rb.calibrated_gap_bound, rb.thinned_average_precision):
+        yield Call(function.__name__, function, arguments(function))
     yield Call("same_label", rb.same_label, _good("labels"), frozenset({("labels", "fewer"), ("labels", "another device")}))
     yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
     unread = frozenset({("levels", "longer"), ("levels", "another device")})
