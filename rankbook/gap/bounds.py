@@ -16,33 +16,32 @@ def gap_bound(positives: Tensor, negatives: Tensor) -> Tensor:
     r"""The largest gap that batches of these sizes leave open if the query ranks each of them perfectly.
 
     .. math::
-        \mathrm{gap} \le 1 - \frac{1}{\sum_b P_b} \min_{\text{orders}} \sum_{b} \sum_{j=1}^{P_b}
-        \frac{j + \sum_{c < b} P_c}{j + \sum_{c < b} (P_c + N_c)}
+        \begin{aligned}
+        \mathrm{gap} &\le 1 - \frac{1}{\sum_b P_b} \min_{\text{orders}} \sum_b S_b, \\
+        S_b &= \sum_{j=1}^{P_b} \frac{j + \sum_{c < b} P_c}{j + \sum_{c < b} (P_c + N_c)}
+        \end{aligned}
 
-    over the orders in which batches stand end to end, the worst ranking of all: until the last positive of a batch its negatives
-    must wait, and a ranking that finishes the batches in the same order finishes none of them earlier.
+    over the orders in which the batches stand end to end. That is the worst ranking: the negatives of a batch must wait for its last
+    positive, and no ranking that reaches these last positives in the same order reaches one of them after fewer positives.
 
     Args:
         positives, negatives: ``[..., batches]``, whole numbers: what each batch holds for the query, without the query itself.
 
     Returns: ``[...]``, float64 (float32 on a device without it), in [0, 1].
 
-    Of the bound is
-
-    - *proved*: no ranking of the whole has a larger gap, if it has AP = 1 in each batch. Without that the gap may be larger, or
-      negative: the mean of batches is not always the better one;
-    - *attained*: by the worst order, which is found if at most 8 batches hold both kinds (whatever else there is), or if no batch
-      holds both fewer positives and fewer negatives than another, as batches of one size do;
-    - *loose* else: the fewest positives are paired with the most negatives, whoever has them. With batches of 8 to 128 items
-      that was .005 above the worst order on average. And it is far above the gaps that are seen, since no encoder works against
-      the merging of its batches.
+    - *Proved:* no ranking with AP = 1 in each batch has a larger gap. Where a batch is not perfect, the gap may be larger; and it
+      may be negative, since a query can look worse in its batches than it is.
+    - *Attained* by the batches end to end in the worst order, which is found if at most 8 batches hold both kinds, however many
+      hold one; and of any number, if of two batches the one with fewer positives never has fewer negatives, as in batches of one size.
+    - *Loose* else, by .02 on average for 10 batches drawn at random: the fewest positives go with the most negatives, whoever has
+      them. And always far above the gaps of encoders, none of which works against the merging of its batches.
 
     Cost: :math:`O(K \log K)` for K batches, or :math:`K\, 2^K` up to 8.
 
     Raises:
         ValueError: counts that are no whole numbers >= 0, two shapes, a query without a positive.
 
-    Source: after ROADMAP (NeurIPS 2021), whose bound makes the same assumption; the proof and the orders are ours.
+    Source: the assumption is that of ROADMAP (NeurIPS 2021); the proof and the orders are ours.
 
     >>> rb.gap_bound(torch.tensor([3, 3]), torch.tensor([124, 124]))
     tensor(0.4806, dtype=torch.float64)
@@ -67,15 +66,15 @@ def calibrated_gap_bound(positives: Tensor, negatives: Tensor, *, bad_positives:
         positives, negatives: ``[..., batches]``, as in `gap_bound`, good and bad ones together.
         bad_positives, bad_negatives: ``[..., batches]``, how many of them are bad.
 
-    Returns: ``[...]`` as `gap_bound`, never above it. It is 0 if nothing is bad, which is the case exactly when the query adds
-    nothing to `CalibrationLoss`: then perfect batches merge to a perfect ranking.
+    Returns: ``[...]`` as `gap_bound`, never above it. It is 0 if nothing is bad, that is, if the query adds nothing to
+    `CalibrationLoss` in any of the batches: then perfect batches merge to a perfect ranking.
 
-    Proved, attained and loose as `gap_bound`, part by part, with the same assumption of AP = 1 in each batch. A few bad positives
-    suffice to bring it near `gap_bound`. Cost: three times that of `gap_bound`.
+    Proved, attained and loose as `gap_bound`, part by part, with the same assumption of AP = 1 in each batch. A bad positive may stand
+    behind every negative, so the bound is small only if few positives are bad. Cost: three times that of `gap_bound`.
 
     Raises: as `gap_bound`; ValueError if more are bad than there are.
 
-    Source: after ROADMAP (NeurIPS 2021), Section on calibration; the three parts are ours.
+    Source: thresholds and assumption are those of ROADMAP (NeurIPS 2021); the three parts and their proof are ours.
 
     >>> both = torch.tensor([3, 3]), torch.tensor([124, 124])
     >>> rb.calibrated_gap_bound(*both, bad_positives=torch.tensor([0, 0]), bad_negatives=torch.tensor([2, 2]))
@@ -99,8 +98,7 @@ def calibrated_gap_bound(positives: Tensor, negatives: Tensor, *, bad_positives:
     lowest += _lowest_sum(of(middle, bad_p), of(middle, bad_n), before, above.sum(-1))
     before = before + of(middle, bad_p).sum(-1)
     lowest += _lowest_sum(of(low, bad_p), of(low, good_n), before, (bad_n + of(~low, good_n)).sum(-1))
-    # where the orders are not all tried, one of the two may be the looser one
-    return _bound(p, torch.maximum(lowest, _lowest_sum(p, n, none, none)), positives)
+    return _bound(p, lowest, positives)
 
 
 def _check_counts(counts: dict[str, Tensor]) -> list[Tensor]:

@@ -34,7 +34,11 @@ def decomposability_gap(
 ) -> dict[str, float] | dict[str, Tensor]:
     r"""How much better the ranking looks from within batches than it is: what a loss of batches does not see.
 
-    .. math:: \mathrm{gap}(q) = \frac{1}{|\mathcal{B}_q|} \sum_{B \in \mathcal{B}_q} \mathrm{metric}(q, B) - \mathrm{metric}(q, \text{all})
+    .. math::
+        \begin{aligned}
+        \mathrm{gap}(q) &= \frac{1}{|\mathcal{B}_q|} \sum_{B \in \mathcal{B}_q} \mathrm{metric}(q, B) \\
+                        &\quad - \mathrm{metric}(q, \text{all})
+        \end{aligned}
 
     where :math:`\mathcal{B}_q` are the batches in which the query q stands and has a positive (and the metric a value). As in
     training, a query ranks the batch that it is part of, and is left out of it, and of all. The mean is over the queries that have such
@@ -53,10 +57,10 @@ def decomposability_gap(
         reduction: ``"none"`` gives the values of the queries; 0 for one that has none.
 
     Returns: a dict of means, or of values ``[b]``: ``gap``; ``batch`` and ``whole``, whose difference it is; and for
-    `average_precision` itself, ``bound`` (`gap_bound`) and ``calibrated_bound`` (`calibrated_gap_bound`). **Both hold for queries that
-    rank each batch perfectly**, those too that they are not part of; so with a ``batch`` below 1 the gap may exceed them, as it
-    does where few bad items close the calibrated one. If the batches are no partition, an item of several counts in the first, one
-    of none is a batch of its own kind: the bounds hold, but are no longer attained.
+    `average_precision` itself ``bound`` (`gap_bound`) and ``calibrated_bound`` (`calibrated_gap_bound`). **Both assume that the
+    query ranks each of the batches perfectly**, also those that it is no part of. Where ``batch`` is below 1 it does not, and its
+    gap may exceed them. They need no partition: an item of several batches counts in the first (both then hold, but need not be
+    attained), an item of none may stand anywhere.
 
     Cost: that of `evaluate_retrieval` of the whole and of each batch, and one more product for the bounds; memory
     :math:`O(\text{chunk} \cdot b)`.
@@ -80,7 +84,10 @@ def decomposability_gap(
 
     in_batch = _values_in_batches(batch, lists, metric, chunk_size)
     rows = (~in_batch.isnan()).nonzero().squeeze(1)
-    if not len(rows) and reduction == "mean":
+    if not len(rows):
+        if reduction == "none":
+            names = ["gap", "batch", "whole"] + ["bound", "calibrated_bound"] * (metric is average_precision)
+            return {name: torch.zeros_like(in_batch) for name in names}
         raise ValueError(
             "batches: no query has a positive in its batch (or the metric has no value there), so there is nothing to average; draw "
             "several items of a class, as rb.BalancedBatchSampler does"

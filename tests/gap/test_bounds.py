@@ -117,6 +117,19 @@ def test_no_order_of_many_batches_is_worse(sizes, random):
     orders += [random.sample(range(len(p)), len(p)) for _ in range(10)]
     assert max(stacked(p, n, order) for order in orders) <= bound + 1e-9
     assert bound < 1
+    bad = {"bad_positives": [random.randint(0, of) for of in p], "bad_negatives": [random.randint(0, of) for of in n]}
+    counts_of = {name: torch.tensor(of) for name, of in {"positives": p, "negatives": n, **bad}.items()}
+    assert rb.calibrated_gap_bound(**counts_of).item() <= bound
+
+
+def test_the_bound_of_many_batches_is_close_to_the_worst_order(monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    p, n = torch.randint(1, 7, (20, 10), generator=g), torch.randint(1, 31, (20, 10), generator=g)
+    bound = rb.gap_bound(p, n)
+    monkeypatch.setattr("rankbook.gap.bounds._ORDERED", 10)
+    excess = bound - rb.gap_bound(p, n)
+    assert excess.min() >= 0 and excess.max() > 0
+    assert excess.mean() < 0.025
 
 
 def test_many_batches_of_one_size_attain_the_bound():

@@ -88,7 +88,7 @@ def test_one_batch_of_everything_has_no_gap():
 def test_a_query_that_ranks_each_batch_perfectly_stays_within_both(lists):
     """Embeddings that rank batches well, but on two scales: what is shorter stands behind the other negatives."""
     g = torch.Generator().manual_seed(1)
-    y, order = torch.arange(40) % 4, torch.randperm(40, generator=g)
+    y, order = torch.tensor([0, 1, 2, 3]).repeat_interleave(torch.tensor([14, 11, 9, 6])), torch.randperm(40, generator=g)
     x = torch.cat([torch.eye(4)[y], torch.ones(40, 1)], 1).double() + 0.15 * torch.randn(40, 5, generator=g)
     x[order[25:]] *= 0.4
     batches, relevance = [batch.tolist() for batch in LISTS[lists](order)], rb.same_label(y)
@@ -121,6 +121,13 @@ def test_a_query_that_ranks_each_batch_perfectly_stays_within_both(lists):
 def test_other_metrics_have_no_bound():
     x, y, order = problem()
     assert set(rb.decomposability_gap(x, y, [order], metric=rb.map_at_r)) == {"gap", "batch", "whole"}
+
+
+def test_queries_alone_in_their_batches_read_zero():
+    values = rb.decomposability_gap(torch.ones(4, 1), torch.tensor([0, 0, 1, 1]), [[0, 2], [1, 3]], reduction="none")
+    assert {name: of.tolist() for name, of in values.items()} == dict.fromkeys(
+        ("gap", "batch", "whole", "bound", "calibrated_bound"), [0] * 4
+    )
 
 
 def test_memory_is_one_chunk_not_the_square():

@@ -52,7 +52,7 @@ def test_batches_drawn_at_random_are_worth_what_thinning_predicts():
 
 
 def test_it_predicts_the_batches_of_an_encoder():
-    """As a metric of the whole. Batches of items drawn at random within each class: 10 of 60 classes, 3 of their 8 items."""
+    """As a metric of the whole, and a little too low, as the batches are drawn by class: 10 of 60, and 3 of their 8 items."""
     g = torch.Generator().manual_seed(0)
     y = torch.arange(480) % 60
     x = torch.nn.functional.normalize(torch.randn(60, 16, generator=g)[y] + 1.5 * torch.randn(480, 16, generator=g), dim=1)
@@ -64,7 +64,7 @@ def test_it_predicts_the_batches_of_an_encoder():
     thinned = partial(rb.thinned_average_precision, kept_positives=2, kept_negatives=27)
     predicted = rb.evaluate_retrieval(x, y, metrics={"AP": thinned})["AP"]
     assert result["gap"] > 0.2
-    assert result["batch"] == pytest.approx(predicted, abs=0.03)
+    assert predicted < result["batch"] < predicted + 0.02
 
 
 def test_blocks_change_nothing(monkeypatch):
