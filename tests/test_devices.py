@@ -1,6 +1,7 @@
 """Every ranker, metric and loss on every device in every precision: the numbers of float64 on the CPU, and the same refusals."""
 
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
@@ -98,6 +99,24 @@ def test_evaluation(device):
     embeddings, labels = batch((4, 3, 2, 2, 1, 9, 5, 5, 4), dtype=torch.float32)
     found = rb.evaluate_retrieval(embeddings.to(device), labels.to(device))
     assert found == pytest.approx(rb.evaluate_retrieval(embeddings.double(), labels), rel=1e-6)
+
+
+@on_devices
+@pytest.mark.parametrize("home", ["there", "on the CPU"])
+def test_the_gap(device, home):
+    """Labels and batches may stay on the CPU."""
+    embeddings, labels = batch((4, 3, 2, 2, 1, 9, 5, 5, 4), dtype=torch.float32)
+    thinned = {"AP": partial(rb.thinned_average_precision, kept_positives=2, kept_negatives=5)}
+    batches, place = torch.randperm(len(labels)).split(6), device if home == "there" else "cpu"
+    there = embeddings.to(device), labels.to(place)
+    found = rb.decomposability_gap(*there, [index.to(place) for index in batches], reduction="none")
+    expected = rb.decomposability_gap(embeddings.double(), labels, batches, reduction="none")
+    assert all(of.device.type == device for of in found.values())
+    assert {name: of.tolist() for name, of in found.items()} == {
+        name: pytest.approx(of.tolist(), abs=1e-6) for name, of in expected.items()
+    }
+    predicted = rb.evaluate_retrieval(embeddings.double(), labels, metrics=thinned)
+    assert rb.evaluate_retrieval(*there, metrics=thinned) == pytest.approx(predicted, rel=1e-6)
 
 
 @on_devices

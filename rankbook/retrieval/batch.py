@@ -131,7 +131,8 @@ def _check_embeddings(name: str, value: Tensor) -> Tensor:
     value = check_tensor(name, value)
     if value.dim() != 2 or 0 in value.shape or not value.is_floating_point():
         raise ValueError(
-            f"{name} must be floating point of shape [items, dimensions] with at least one of each, got {value.dtype} {tuple(value.shape)}"
+            f"{name} must be floating point of shape [items, dimensions] with a dimension and at least one item, "
+            f"got {value.dtype} {tuple(value.shape)}"
         )
     return value.float() if value.itemsize < 4 else value
 

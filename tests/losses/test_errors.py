@@ -27,6 +27,7 @@ BAD = {
     "overflow of half precision": ((spoiled((1, 1), 1e6).half(), L), ValueError, r"embeddings\[1, 1\] is inf"),
     "one embedding": ((E[0], L[:1]), ValueError, r"^embeddings must be .*\[items, dimensions\].* got torch.float32 \(4,\)"),
     "no item": ((E[:0], L[:0]), ValueError, r"^embeddings must be .* at least one item, got torch.float32 \(0, 4\)"),
+    "no dimension": ((E[:, :0], L), ValueError, r"^embeddings must be .* with a dimension .*\(6, 0\)"),
     "three axes": ((E[None], L), ValueError, r"^embeddings must be .*\(1, 6, 4\)"),
     "integers": ((E.long(), L), ValueError, r"^embeddings must be floating point .*torch.int64"),
     "a list": ((E.tolist(), L), TypeError, r"^embeddings must be a torch.Tensor, got list"),
