@@ -143,10 +143,8 @@ def _lowest_sum(p: Tensor, n: Tensor, p_before: Tensor, n_before: Tensor) -> Ten
     places = (~mixed).to(torch.uint8).sort(dim=-1, stable=True).indices[:, :most]
     p, n = (torch.where(mixed, of, 0.0).gather(-1, places) for of in (p, n))
     # the fewest positives with the most negatives: k batches have no fewer of these, and no more of those
-    fewest, order = (
-        p.masked_fill(p == 0, torch.inf).sort(-1).values.nan_to_num(posinf=0),
-        (n / p).nan_to_num(-1).argsort(-1, descending=True),
-    )
+    fewest = p.masked_fill(p == 0, torch.inf).sort(-1).values.nan_to_num(posinf=0)
+    order = (n / p).nan_to_num(-1).argsort(-1, descending=True)
     lowest = _stacked(fewest, n.sort(-1, descending=True).values, *start)
     unsure = _stacked(p.gather(-1, order), n.gather(-1, order), *start) > lowest  # else the order by n / p is as low
     rows = (unsure & ((p > 0).sum(-1) <= _ORDERED)).nonzero().squeeze(-1)

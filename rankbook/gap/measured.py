@@ -77,7 +77,7 @@ def decomposability_gap(
     check_callable("metric", metric), check_choice("reduction", reduction, ("mean", "none"))
     alpha, beta = check_number("alpha", alpha), check_number("beta", beta)
     if alpha <= beta:
-        raise ValueError(f"alpha must be above beta, or positives and negatives may tie between the two, got {alpha} and {beta}")
+        raise ValueError(f"alpha must be above beta, or a good positive may tie with a good negative, got {alpha} and {beta}")
     batch = check_batch(embeddings, labels)
     chunk_size = queries_at_once(batch, chunk_size)
     lists = _check_batches(batches, batch.queries)

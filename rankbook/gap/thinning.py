@@ -47,7 +47,7 @@ def thinned_average_precision(
 
     As a metric of `evaluate_retrieval` it predicts the batches of `decomposability_gap`: for C classes of S items
     ``kept_positives=S - 1``, ``kept_negatives=(C - 1) * S``. That is an approximation, as the negatives come by class: those above a
-    positive come together or not at all, and the batches were worth .001 to .02 more than predicted in our trials.
+    positive come together or not at all. Such batches of an encoder were worth .001 to .02 more than predicted.
 
     Args:
         scores, relevance, where: ``[..., n]``; relevance above 0 means positive.
@@ -73,20 +73,24 @@ def thinned_average_precision(
     positive = (relevance > 0).reshape(-1, items)
     count = positive.sum(1)
     negatives = (items if where is None else where.reshape(-1, items).sum(1)) - count
-    factorials = torch.arange(1, items + 2, dtype=wide(scores.device), device=scores.device).lgamma()
+    # logarithms of factorials are large: where there is no float64, the CPU has it
+    home = scores.device if wide(scores.device) == torch.float64 else torch.device("cpu")
+    factorials = torch.arange(1, items + 2, dtype=torch.float64, device=home).lgamma()
     sums = factorials.new_zeros(len(count))
     if len(count) and positive.any():
         mask = None if where is None else where.reshape(-1, items)
-        lists, p_above, n_above = _above(scores.reshape(-1, items), positive, count, mask)
+        found = _above(scores.reshape(-1, items), positive, count, mask)
+        lists, p_above, n_above, p, n = (of.to(home) for of in (*found, count, negatives))
         most_p, most_n = min(kept_positives, items), min(kept_negatives, items)
         after = torch.arange(1, most_p + 1, dtype=sums.dtype, device=sums.device)  # 1 + A
         precisions = after / (after + torch.arange(most_n + 1, dtype=sums.dtype, device=sums.device)[:, None])  # [B, 1 + A]
-        if_others, n_table = _means(factorials, negatives[lists], n_above, kept_negatives, precisions)
-        of_others, p_table = _means(factorials, count[lists] - 1, p_above, kept_positives - 1, torch.diag(torch.ones_like(after)))
+        if_others, n_table = _means(factorials, n[lists], n_above, kept_negatives, precisions)
+        of_others, p_table = _means(factorials, p[lists] - 1, p_above, kept_positives - 1, torch.diag(torch.ones_like(after)))
         tables = (table.split(max(1, _CHANCES // most_p)) for table in (p_table, n_table))
-        values = [(of_others[a] * if_others[b]).sum(1) for a, b in zip(*tables, strict=True)]
-        sums.index_add_(0, lists, torch.cat(values))
-    return reduce_lists((sums / or_one(count)).reshape(shape), (count > 0).reshape(shape), reduction)
+        precision = [(of_others[a] * if_others[b]).sum(1) for a, b in zip(*tables, strict=True)]
+        sums.index_add_(0, lists, torch.cat(precision))
+    values = sums.to(scores.device, wide(scores.device)) / or_one(count)
+    return reduce_lists(values.reshape(shape), (count > 0).reshape(shape), reduction)
 
 
 def _above(scores: Tensor, positive: Tensor, count: Tensor, where: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -73,3 +73,13 @@ def test_blocks_change_nothing(monkeypatch):
     expected = rb.thinned_average_precision(scores, relevance, kept_positives=4, kept_negatives=7)
     monkeypatch.setattr("rankbook.gap.thinning._CHANCES", 1)
     assert rb.thinned_average_precision(scores, relevance, kept_positives=4, kept_negatives=7) == pytest.approx(expected.item(), abs=1e-14)
+
+
+def test_a_device_without_float64_borrows_it(monkeypatch):
+    """1,000 items, whose factorials have 2,568 digits."""
+    scores, relevance = torch.randn(1000), torch.arange(1000) < 20
+    expected = rb.thinned_average_precision(scores, relevance, kept_positives=4, kept_negatives=60)
+    monkeypatch.setattr("rankbook.gap.thinning.wide", lambda device: torch.float32)
+    found = rb.thinned_average_precision(scores, relevance, kept_positives=4, kept_negatives=60)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
