@@ -22,8 +22,9 @@ from rankbook.retrieval.products import Products
 from rankbook.retrieval.short_lists import ShortLists, short_lists
 from rankbook.types import RankFn
 
+Metrics = Mapping[str, Callable[..., Tensor]]
 #: What retrieval papers print; their R@k is `hit_at_k`.
-RETRIEVAL_METRICS: Mapping[str, Callable[..., Tensor]] = {
+RETRIEVAL_METRICS: Metrics = {
     "R@1": partial(hit_at_k, k=1),
     "R@10": partial(hit_at_k, k=10),
     "mAP@R": map_at_r,
@@ -49,7 +50,7 @@ def evaluate_retrieval(
     relevance: Tensor | None = None,
     query_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
-    metrics: Mapping[str, Callable[..., Tensor]] | None = None,
+    metrics: Metrics | None = None,
     chunk_size: int | None = None,
     reduction: Literal["mean", "none"] = "mean",
 ) -> dict[str, float] | dict[str, Tensor]:
@@ -110,20 +111,22 @@ def evaluate_retrieval(
         item_weights=item_weights,
     )
     check_choice("reduction", reduction, ("mean", "none"))
+    values, positive = of_each_query(batch, metrics, chunk_size)
+    if reduction == "none":
+        return zeros_for_none(values)
+    return mean_of_queries(values, batch.query_weights, positive, name="labels" if relevance is None else "relevance")
+
+
+def of_each_query(batch: Batch, metrics: Metrics | None, chunk_size: int | None) -> tuple[dict[str, Tensor], int]:
+    """name -> the metric's value on each query ``[b]``, NaN where it has none; and how many queries have a positive."""
     if metrics is None:
         metrics, batch = RETRIEVAL_METRICS, batch.finest()
-    _check_metrics(metrics, weighted=item_weights is not None)
+    check_metrics(metrics, weighted=batch.item_weights is not None)
     if chunk_size is None:
         more = 1 if batch.queries.device.type == "cpu" else _MORE
         chunk_size = min(max(more * _SCORES // len(batch.gallery), 16), more * 1024)
     chunk_size = check_count("chunk_size", chunk_size)
     positives = Positives(batch, "absent")
-    if not positives.total and reduction == "mean":
-        name = "labels" if relevance is None else "relevance"
-        raise ValueError(
-            f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "
-            "and do where and item_weights leave something?"
-        )
     unknown = torch.full((len(batch.queries),), torch.nan, dtype=wide(batch.queries.device), device=batch.queries.device)
     values = {name: unknown.clone() for name in metrics}
     products = Products(batch, chunk_size)
@@ -136,12 +139,32 @@ def evaluate_retrieval(
             values[name][group.rows] = _of_whole_lists(metric, batch, group, scores)
         for name, found in _of_positives({n: m for n, m in metrics.items() if n not in whole}, group, scores).items():
             values[name][group.rows] = found
-    if reduction == "none":
-        return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
-    return {name: _mean(name, of_queries, batch.query_weights) for name, of_queries in values.items()}
+    return values, positives.total
 
 
-def _check_metrics(metrics: Mapping[str, Callable[..., Tensor]], *, weighted: bool) -> None:
+def zeros_for_none(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The values of the queries as they are handed out: 0 where there is none."""
+    return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
+
+
+def mean_of_queries(values: dict[str, Tensor], query_weights: Tensor | None, positive: int, *, name: str) -> dict[str, float]:
+    """Over the queries that have a value, in the order of the queries: the chunks leave no trace in the last digit."""
+    if not positive:
+        raise ValueError(
+            f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "
+            "and do where and item_weights leave something?"
+        )
+    means = {}
+    for metric, of_queries in values.items():
+        defined = ~of_queries.isnan()
+        if not with_weight(defined, query_weights).any():
+            said = "" if query_weights is None else " whose query_weights are above 0"
+            raise ValueError(f"metrics: {metric} has no value on any query{said}, so there is nothing to average")
+        means[metric] = over_lists(of_queries, defined, query_weights, mean=True).item()
+    return means
+
+
+def check_metrics(metrics: Metrics, *, weighted: bool) -> None:
     if not isinstance(metrics, Mapping) or not metrics:
         raise TypeError(
             'metrics must map names to functions, such as {"R@1": partial(rb.hit_at_k, k=1), "AP": rb.average_precision}; '
@@ -153,7 +176,7 @@ def _check_metrics(metrics: Mapping[str, Callable[..., Tensor]], *, weighted: bo
             raise TypeError(f"metrics[{name!r}] takes no item_weights; evaluate it in a call without them")
 
 
-def _of_positives(metrics: Mapping[str, Callable[..., Tensor]], group: Group, scores: Tensor) -> dict[str, Tensor]:
+def _of_positives(metrics: Metrics, group: Group, scores: Tensor) -> dict[str, Tensor]:
     """Metrics that read the ranks of the positives only, from the short lists of the positives; overwrites the scores."""
     if not metrics:
         return {}
@@ -175,7 +198,7 @@ def _of_whole_lists(metric: Callable[..., Tensor], batch: Batch, group: Group, s
 
 
 def _readers_of_negatives(
-    metrics: Mapping[str, Callable[..., Tensor]], group: Group, scores: Tensor, item_weights: Tensor | None
+    metrics: Metrics, group: Group, scores: Tensor, item_weights: Tensor | None
 ) -> Iterator[tuple[str, Callable[..., Tensor]]]:
     """The metrics whose value on the first query differs between the short list of the positives and the whole list.
 
@@ -227,12 +250,3 @@ def _ranker_of(metric: Callable[..., Tensor]) -> RankFn | None:
 
 def _of_each_list(values: Tensor, defined: Tensor) -> Tensor:
     return torch.where(defined, values, torch.nan)
-
-
-def _mean(name: str, values: Tensor, query_weights: Tensor | None) -> float:
-    """Over the queries that have a value, in the order of the queries: the chunks leave no trace in the last digit."""
-    defined = ~values.isnan()
-    if not with_weight(defined, query_weights).any():
-        said = "" if query_weights is None else " whose query_weights are above 0"
-        raise ValueError(f"metrics: {name} has no value on any query{said}, so there is nothing to average")
-    return over_lists(values, defined, query_weights, mean=True).item()
