@@ -112,9 +112,7 @@ def evaluate_retrieval(
     )
     check_choice("reduction", reduction, ("mean", "none"))
     values, positive = of_each_query(batch, metrics, chunk_size)
-    if reduction == "none":
-        return zeros_for_none(values)
-    return mean_of_queries(values, batch.query_weights, positive, name="labels" if relevance is None else "relevance")
+    return reduce_queries(values, reduction, batch.query_weights, positive, name="labels" if relevance is None else "relevance")
 
 
 def of_each_query(batch: Batch, metrics: Metrics | None, chunk_size: int | None) -> tuple[dict[str, Tensor], int]:
@@ -142,13 +140,12 @@ def of_each_query(batch: Batch, metrics: Metrics | None, chunk_size: int | None)
     return values, positives.total
 
 
-def zeros_for_none(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The values of the queries as they are handed out: 0 where there is none."""
-    return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
-
-
-def mean_of_queries(values: dict[str, Tensor], query_weights: Tensor | None, positive: int, *, name: str) -> dict[str, float]:
-    """Over the queries that have a value, in the order of the queries: the chunks leave no trace in the last digit."""
+def reduce_queries(
+    values: dict[str, Tensor], reduction: str, query_weights: Tensor | None, positive: int, *, name: str
+) -> dict[str, float] | dict[str, Tensor]:
+    """Values with 0 for NaN; or the means over the queries that have one, in their order: the chunks leave no trace in the last digit."""
+    if reduction == "none":
+        return {metric: of_queries.masked_fill_(of_queries.isnan(), 0) for metric, of_queries in values.items()}
     if not positive:
         raise ValueError(
             f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "

@@ -13,9 +13,8 @@ from rankbook.evaluation import (
     Metrics,
     check_metrics,
     evaluate_retrieval,
-    mean_of_queries,
     of_each_query,
-    zeros_for_none,
+    reduce_queries,
 )
 from rankbook.precision import full_precision, wide
 from rankbook.relevance import Labels
@@ -90,9 +89,8 @@ def evaluate_distributed(
         except Exception as failure:  # of a metric of the caller's, on the queries of this process
             error = failure
     positives, _ = agree(Call("evaluate_distributed", {}), [positive], device, error)
-    if reduction == "none":
-        return zeros_for_none(values)
-    values = {name: gather_rows(of_queries, rows) for name, of_queries in values.items()}
     weights = check_weights("query_weights", query_weights, embeddings)
-    weights = None if weights is None else gather_rows(weights, rows)
-    return mean_of_queries(values, weights, sum(positives), name="labels" if relevance is None else "relevance")
+    if reduction == "mean":
+        values = {name: gather_rows(of_queries, rows) for name, of_queries in values.items()}
+        weights = None if weights is None else gather_rows(weights, rows)
+    return reduce_queries(values, reduction, weights, sum(positives), name="labels" if relevance is None else "relevance")

@@ -51,7 +51,7 @@ class DistributedLoss(nn.Module):
 
     >>> loss = rb.DistributedLoss(rb.SmoothAPLoss(tau=0.1))
     >>> loss(torch.eye(2)[[0, 1, 0, 1]], torch.tensor([0, 0, 1, 1]))
-    tensor(0.6667)
+    tensor(0.6000)
     """
 
     def __init__(self, loss: BatchLoss):

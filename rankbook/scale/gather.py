@@ -78,6 +78,7 @@ def _or_error(x: Tensor) -> tuple[Tensor, Exception | None]:
 
 def _kind(name: str, x: Tensor) -> dict[str, Any]:
     return {
+        "whether rb.checks are off": not reads_values(),
         f"the dtype of {name}": x.dtype,
         f"{name}.shape[1:]": tuple(x.shape[1:]),
         f"{name}: whether it needs a gradient": needs_gradient(x),

@@ -34,7 +34,7 @@ class CrossBatchMemory(nn.Module):
     weights move fast, and old embeddings mislead: train some epochs without the memory, or call ``reset()`` after them.
 
     State dictionaries hold the entries and how many there are, so a training that resumes goes on with the same gallery. Each process
-    of a distributed training has its own memory.
+    of a distributed training has its own memory; with `DistributedLoss`, which joins all of them, leave ``ids`` out.
 
     Cost: that of the loss for ``b`` queries and a gallery of ``b + size``; memory for ``size * dim`` float32.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_finite, check_floating, check_tensor
+from rankbook.checks import check_finite, check_floating, check_tensor, reads_values
 from rankbook.metrics.weights import shares_of_largest
 from rankbook.precision import wide
 from rankbook.relevance import Labels, check_labels
@@ -42,6 +42,7 @@ class Own(NamedTuple):
         """What must be the same on all processes."""
         given = {f"whether {name} is given": getattr(self, name) is not None for name in ("labels", "self_index", "relevance")}
         return {
+            "whether rb.checks are off": not reads_values(),
             "whether ref_embeddings are given": not self.own_gallery,
             **given,
             "the dtype of embeddings": (self.queries.dtype, self.items.dtype),

@@ -100,7 +100,7 @@ def two_pass_backward(
                     buffer.copy_(before[name])
         if len({len(part) for part in parts}) > 1:
             raise ValueError(f"encoder must return as many embeddings for each chunk, got {sorted({len(part) for part in parts})}")
-        torch.clear_autocast_cache()  # weights that were cast without a graph would give none to the second pass
+        torch.clear_autocast_cache()  # in torch 2.4, weights that were cast without a graph would give none to the second pass
         leaves = [torch.cat(tower).requires_grad_() for tower in zip(*parts, strict=True)]
         del parts
         loss = _check_loss(loss_fn(*leaves))

@@ -209,6 +209,22 @@ def the_query_may_stay_in_its_gallery(rank, world):
         )
 
 
+def memories_are_joined(rank, world):
+    """Each process has a memory of its own; the gallery has all batches and all memories."""
+    inputs, labels = whole_batch()
+    older, before = whole_batch(rows=11)
+    memory, loss = rb.CrossBatchMemory(20, DIM).double(), rb.SmoothAPLoss(tau=0.1)
+    memory._put(part(older, rank, world), part(before[:, 0], rank, world), None)
+    x = part(inputs, rank, world).clone().requires_grad_()
+    value = memory(rb.DistributedLoss(loss), x, part(labels[:, 0], rank, world))
+    value.backward()
+    whole, places = inputs.clone().requires_grad_(), torch.arange(ROWS)
+    expected = loss(whole, labels, torch.cat([whole, older]), torch.cat([labels, before]), self_index=places)
+    expected.backward()
+    torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(x.grad / world, part(whole.grad, rank, world), rtol=1e-8, atol=1e-10)
+
+
 def texts_mean_the_same_everywhere(rank, world):
     inputs, labels = whole_batch()
     texts = [f"class {label}" for label in labels[:, 0].tolist()]
@@ -346,6 +362,12 @@ def errors_reach_all_processes(rank, world):
     refused(ValueError, "query_weights", lambda: loss(x, y, query_weights=torch.ones(4) if first else None))
     refused(ValueError, "the axes of where", lambda: loss(x, y, where=torch.ones(4) > 0 if first else torch.ones(4, 4 * world) > 0))
     refused(ValueError, "number of levels", lambda: loss(x, y[:, None].expand(4, 2) if first else y))
+
+    def unchecked():
+        with rb.checks.off():
+            loss(x, y)
+
+    refused(ValueError, "whether rb.checks are off", unchecked if first else partial(loss, x, y))
     refused(ValueError, "need a gradient", lambda: loss(x.clone().requires_grad_(first), y))
     refused(ValueError, "at least one item on each process", lambda: loss(x[:0] if first else x, y[:0] if first else y))
     other = rb.DistributedLoss(rb.SmoothAPLoss(tau=0.2 if first else 0.1))
@@ -395,6 +417,7 @@ CHECKS = [
     weights_and_masks_are_those_of_one_process,
     reference_sets_are_joined,
     the_query_may_stay_in_its_gallery,
+    memories_are_joined,
     texts_mean_the_same_everywhere,
     a_query_without_a_positive_does_not_count,
     half_precision_is_computed_in_float32,
