@@ -43,7 +43,9 @@ class DistributedLoss(nn.Module):
     Cost: the time of one loss of all rows, shared by the processes; each holds the embeddings of all. Traffic as `gather_with_grad`, and
     some handshakes of at most 32 bytes, each a wait for the device. Under ``torch.compile`` the graph breaks here.
 
-    Raises, on all processes:
+    Errors come on all processes; who has met one raises it, the others say on which rank.
+
+    Raises:
         ValueError: what the loss refuses; other dtypes, dimensions, arguments or losses on some processes; a process without rows.
         RuntimeError: the processes are in different calls, or one of them has met an error. A process that never calls is waited for,
             until the ``timeout`` of the process group.

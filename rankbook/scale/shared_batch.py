@@ -14,7 +14,7 @@ from rankbook.checks import check_finite, check_floating, check_tensor, reads_va
 from rankbook.metrics.weights import shares_of_largest
 from rankbook.precision import wide
 from rankbook.relevance import Labels, check_labels
-from rankbook.retrieval.batch import Batch, check_batch
+from rankbook.retrieval.batch import Batch, check_batch, check_which
 from rankbook.retrieval.positives import Positives, QueryRole, or_one
 from rankbook.retrieval.roles import check_mask, check_places, check_weights
 from rankbook.scale.gather import gathered, needs_gradient
@@ -121,6 +121,7 @@ def _own(
     query_weights: Tensor | None,
     item_weights: Tensor | None,
 ) -> Own:
+    check_which(labels, ref_embeddings, ref_labels, self_index, relevance)
     queries = _embeddings("embeddings", embeddings)
     items = queries if ref_embeddings is None else _embeddings("ref_embeddings", ref_embeddings)
     if labels is not None:

@@ -39,8 +39,8 @@ def whole_batch(rows=ROWS, classes=5):
 
 
 def some(cases, world):
-    """All of them in two processes, each third in more, for the sake of time."""
-    return cases if world == 2 else cases[::3]
+    """All of them in two processes, each fourth in more, for the sake of time."""
+    return cases if world == 2 else cases[::4]
 
 
 def weight():
@@ -391,12 +391,14 @@ def errors_reach_all_processes(rank, world):
         "embeddings": (x * torch.nan, y, {}),
         "labels": (x, y[:3], {}),
         "self_index": (x, y, {"ref_embeddings": x, "ref_labels": y, "self_index": y + 100}),
+        "ref_labels": (x, y, {"ref_embeddings": x}),
         "where": (x, y, {"where": torch.ones(5) > 0}),
         "query_weights": (x, y, {"query_weights": torch.tensor([1.0, -1.0, 1.0, 1.0])}),
         "relevance": (x, None, {"relevance": torch.ones(4, 4)}),
     }
     for name, (embeddings, labels, rest) in bad.items():
         good = {"ref_embeddings": x, "ref_labels": y, "self_index": y} if name == "self_index" else {}
+        good |= {"ref_embeddings": x, "ref_labels": y} if name == "ref_labels" else {}
         good |= {"where": torch.ones(4) > 0} if name == "where" else {}
         good |= {"query_weights": torch.ones(4)} if name == "query_weights" else {}
         good |= {"relevance": torch.ones(4, 4 * world)} if name == "relevance" else {}
