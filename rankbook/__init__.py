@@ -18,6 +18,8 @@ from rankbook.metrics import __all__ as _metrics
 from rankbook.ranks import *  # noqa: F403
 from rankbook.ranks import __all__ as _ranks
 from rankbook.relevance import hierarchical_relevance, leave_query_out, same_label, shared_levels
+from rankbook.scale import *  # noqa: F403
+from rankbook.scale import __all__ as _scale
 
 # What needs more than torch is imported at its first use, so that `import rankbook` stays as quick as `import torch`.
 _LAZY_MODULES = ("datasets", "integrations", "live", "sorters", "viz")
@@ -49,6 +51,7 @@ __all__ = [
     *_losses,
     *_metrics,
     *_ranks,
+    *_scale,
     "checks",
     "evaluate_retrieval",
     "flatten_lists",

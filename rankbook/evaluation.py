@@ -22,8 +22,9 @@ from rankbook.retrieval.products import Products
 from rankbook.retrieval.short_lists import ShortLists, short_lists
 from rankbook.types import RankFn
 
+Metrics = Mapping[str, Callable[..., Tensor]]
 #: What retrieval papers print; their R@k is `hit_at_k`.
-RETRIEVAL_METRICS: Mapping[str, Callable[..., Tensor]] = {
+RETRIEVAL_METRICS: Metrics = {
     "R@1": partial(hit_at_k, k=1),
     "R@10": partial(hit_at_k, k=10),
     "mAP@R": map_at_r,
@@ -49,7 +50,7 @@ def evaluate_retrieval(
     relevance: Tensor | None = None,
     query_weights: Tensor | None = None,
     item_weights: Tensor | None = None,
-    metrics: Mapping[str, Callable[..., Tensor]] | None = None,
+    metrics: Metrics | None = None,
     chunk_size: int | None = None,
     reduction: Literal["mean", "none"] = "mean",
 ) -> dict[str, float] | dict[str, Tensor]:
@@ -110,21 +111,17 @@ def evaluate_retrieval(
         item_weights=item_weights,
     )
     check_choice("reduction", reduction, ("mean", "none"))
+    values, positive = of_each_query(batch, metrics, chunk_size)
+    return reduce_queries(values, reduction, batch.query_weights, positive, name="labels" if relevance is None else "relevance")
+
+
+def of_each_query(batch: Batch, metrics: Metrics | None, chunk_size: int | None) -> tuple[dict[str, Tensor], int]:
+    """name -> the metric's value on each query ``[b]``, NaN where it has none; and how many queries have a positive."""
     if metrics is None:
         metrics, batch = RETRIEVAL_METRICS, batch.finest()
-    _check_metrics(metrics, weighted=item_weights is not None)
-    chunk_size = queries_at_once(batch, chunk_size)
+    check_metrics(metrics, weighted=batch.item_weights is not None)
     positives = Positives(batch, "absent")
-    if not positives.total and reduction == "mean":
-        name = "labels" if relevance is None else "relevance"
-        raise ValueError(
-            f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "
-            "and do where and item_weights leave something?"
-        )
-    values = values_of_queries(positives, metrics, chunk_size)
-    if reduction == "none":
-        return {name: of_queries.masked_fill_(of_queries.isnan(), 0) for name, of_queries in values.items()}
-    return {name: _mean(name, of_queries, batch.query_weights) for name, of_queries in values.items()}
+    return values_of_queries(positives, metrics, queries_at_once(batch, chunk_size)), positives.total
 
 
 def queries_at_once(batch: Batch, chunk_size: int | None) -> int:
@@ -135,7 +132,7 @@ def queries_at_once(batch: Batch, chunk_size: int | None) -> int:
     return check_count("chunk_size", chunk_size)
 
 
-def values_of_queries(positives: Positives, metrics: Mapping[str, Callable[..., Tensor]], chunk_size: int) -> dict[str, Tensor]:
+def values_of_queries(positives: Positives, metrics: Metrics, chunk_size: int) -> dict[str, Tensor]:
     """Name -> the values of the queries [b]; NaN where a metric has none."""
     batch, device = positives.batch, positives.batch.queries.device
     values = {name: torch.full((len(batch.queries),), torch.nan, dtype=wide(device), device=device) for name in metrics}
@@ -152,7 +149,28 @@ def values_of_queries(positives: Positives, metrics: Mapping[str, Callable[..., 
     return values
 
 
-def _check_metrics(metrics: Mapping[str, Callable[..., Tensor]], *, weighted: bool) -> None:
+def reduce_queries(
+    values: dict[str, Tensor], reduction: str, query_weights: Tensor | None, positive: int, *, name: str
+) -> dict[str, float] | dict[str, Tensor]:
+    """Values with 0 for NaN; or the means over the queries that have one, in their order: the chunks leave no trace in the last digit."""
+    if reduction == "none":
+        return {metric: of_queries.masked_fill_(of_queries.isnan(), 0) for metric, of_queries in values.items()}
+    if not positive:
+        raise ValueError(
+            f"{name}: no query has a positive in the gallery, so there is nothing to average; does each label occur twice, "
+            "and do where and item_weights leave something?"
+        )
+    means = {}
+    for metric, of_queries in values.items():
+        defined = ~of_queries.isnan()
+        if not with_weight(defined, query_weights).any():
+            said = "" if query_weights is None else " whose query_weights are above 0"
+            raise ValueError(f"metrics: {metric} has no value on any query{said}, so there is nothing to average")
+        means[metric] = over_lists(of_queries, defined, query_weights, mean=True).item()
+    return means
+
+
+def check_metrics(metrics: Metrics, *, weighted: bool) -> None:
     if not isinstance(metrics, Mapping) or not metrics:
         raise TypeError(
             'metrics must map names to functions, such as {"R@1": partial(rb.hit_at_k, k=1), "AP": rb.average_precision}; '
@@ -164,7 +182,7 @@ def _check_metrics(metrics: Mapping[str, Callable[..., Tensor]], *, weighted: bo
             raise TypeError(f"metrics[{name!r}] takes no item_weights; evaluate it in a call without them")
 
 
-def _of_positives(metrics: Mapping[str, Callable[..., Tensor]], group: Group, scores: Tensor) -> dict[str, Tensor]:
+def _of_positives(metrics: Metrics, group: Group, scores: Tensor) -> dict[str, Tensor]:
     """Metrics that read the ranks of the positives only, from the short lists of the positives; overwrites the scores."""
     if not metrics:
         return {}
@@ -186,7 +204,7 @@ def _of_whole_lists(metric: Callable[..., Tensor], batch: Batch, group: Group, s
 
 
 def _readers_of_negatives(
-    metrics: Mapping[str, Callable[..., Tensor]], group: Group, scores: Tensor, item_weights: Tensor | None
+    metrics: Metrics, group: Group, scores: Tensor, item_weights: Tensor | None
 ) -> Iterator[tuple[str, Callable[..., Tensor]]]:
     """The metrics whose value on the first query differs between the short list of the positives and the whole list.
 
@@ -238,12 +256,3 @@ def _ranker_of(metric: Callable[..., Tensor]) -> RankFn | None:
 
 def _of_each_list(values: Tensor, defined: Tensor) -> Tensor:
     return torch.where(defined, values, torch.nan)
-
-
-def _mean(name: str, values: Tensor, query_weights: Tensor | None) -> float:
-    """Over the queries that have a value, in the order of the queries: the chunks leave no trace in the last digit."""
-    defined = ~values.isnan()
-    if not with_weight(defined, query_weights).any():
-        said = "" if query_weights is None else " whose query_weights are above 0"
-        raise ValueError(f"metrics: {name} has no value on any query{said}, so there is nothing to average")
-    return over_lists(values, defined, query_weights, mean=True).item()

@@ -73,7 +73,7 @@ class CalibrationLoss(BatchLoss):
             (excess > 0).to(excess.dtype).sum(1) if self.violations_only else (everyone.gallery_sizes(scores) - found[:, None]).squeeze(1)
         )
         by_query = 1.0 if batch.query_weights is None else batch.query_weights.to(scores.dtype)
-        of_pull, of_push = (total / or_one((by_query * pairs).sum()) for pairs in (pairs, others))
+        of_pull, of_push = (total / or_one(positives.sum_of_queries(by_query * pairs)) for pairs in (pairs, others))
         losses = pull * of_pull + push * of_push
         if not wanted:
             return losses, None, None

@@ -63,7 +63,7 @@ def check_batch(
     Args: as the batch losses (`rankbook.losses.batch_loss`).
     """
     _refuse_pairs(ref_embeddings)
-    _check_which(labels, ref_embeddings, ref_labels, self_index, relevance)
+    check_which(labels, ref_embeddings, ref_labels, self_index, relevance)
     own_gallery = ref_embeddings is None
     queries = _check_embeddings("embeddings", embeddings)
     gallery = queries if own_gallery else _check_embeddings("ref_embeddings", ref_embeddings)
@@ -97,7 +97,7 @@ def check_batch(
     )
 
 
-def _check_which(
+def check_which(
     labels: Labels | None, ref_embeddings: Tensor | None, ref_labels: Labels | None, self_index: Tensor | None, relevance: Tensor | None
 ) -> None:
     """What must come together, and what must not."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from rankbook.checks import reads_values, warn
 from rankbook.precision import full_precision, no_second_derivative, once_differentiable, transformed
 from rankbook.retrieval.batch import Batch
-from rankbook.retrieval.positives import Positives, QueryRole, warn_no_positive
+from rankbook.retrieval.positives import Positives, QueryRole
 
 #: How the losses of the queries become one; "none": they stay [b].
 Reduction = Literal["mean", "sum", "none"]
@@ -34,10 +35,11 @@ class Reduced:
     compute: Compute
     query: QueryRole
     reduction: Reduction
+    find: Callable[[Batch, QueryRole], Positives] = Positives
 
     def positives(self, batch: Batch) -> Positives:
-        positives = Positives(batch, self.query)
-        warn_no_positive(positives)
+        positives = self.find(batch, self.query)
+        _warn_if_nothing(positives)
         return positives
 
     def forward(self, positives: Positives, wanted: bool) -> Losses:
@@ -57,13 +59,24 @@ class Reduced:
         return self.compute(positives, upstream, True)[1:]
 
 
-def with_gradients(batch: Batch, compute: Compute, query: QueryRole, reduction: Reduction) -> Tensor:
-    """The loss of a batch, when gradients come with its values."""
-    reduced = Reduced(compute, query, reduction)
+def with_gradients(
+    batch: Batch, compute: Compute, query: QueryRole, reduction: Reduction, find: Callable[[Batch, QueryRole], Positives] = Positives
+) -> Tensor:
+    """The loss of a batch, when gradients come with its values. ``find`` may make it a part of a larger batch."""
+    reduced = Reduced(compute, query, reduction, find)
     if transformed():
         return _Transformed.apply(reduced, *_parts(batch))[0]
     wanted = torch.is_grad_enabled() and (batch.queries.requires_grad or batch.gallery.requires_grad)
     return _WithGradients.apply(batch.queries, batch.gallery, reduced, reduced.positives(batch), wanted)
+
+
+def _warn_if_nothing(positives: Positives) -> None:
+    """Tell that a batch has no query with a positive, or that all of them weigh 0; its loss is 0."""
+    weights = positives.weights_that_count()
+    if not positives.total:
+        warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?")
+    elif weights is not None and reads_values(weights) and not weights.any():
+        warn("query_weights are 0 for each query that has a positive: the loss is 0 and teaches nothing")
 
 
 class _WithGradients(torch.autograd.Function):
@@ -144,7 +157,7 @@ class _Pulled(torch.autograd.Function):
     @full_precision
     def forward(reduced: Reduced, grad_loss: Tensor, *parts: Tensor | None) -> tuple[Tensor, Tensor]:
         batch = _whole(parts)
-        to_queries, to_gallery = reduced.pull(Positives(batch, reduced.query), grad_loss)
+        to_queries, to_gallery = reduced.pull(reduced.find(batch, reduced.query), grad_loss)
         return to_queries, batch.queries.new_empty(0) if to_gallery is None else to_gallery
 
     @staticmethod

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import reads_values, warn
 from rankbook.metrics.weights import shares_of_largest
 from rankbook.retrieval.batch import Batch
 
@@ -79,7 +78,11 @@ class Positives:
         self.self_index = None if batch.self_index is None else batch.self_index.to(device, non_blocking=True)
         self.weight: int | Tensor = max(self.total, 1)  # what the queries that have a positive weigh together; never 0
         if batch.query_weights is not None:
-            self.weight = or_one(batch.query_weights.index_select(0, self.rows).to(batch.queries.dtype).sum())
+            self.weight = or_one(self.weights_that_count().to(batch.queries.dtype).sum())
+
+    def sum_of_queries(self, values: Tensor) -> Tensor:
+        """The sum of one value a query, over the queries [b] of the whole batch."""
+        return values.sum()
 
     def shares_of_queries(self) -> float | Tensor:
         """What the loss of a query is multiplied by in the mean: one number, or [b]."""
@@ -98,6 +101,11 @@ class Positives:
         """All queries in their order, without their positives."""
         rows = torch.arange(len(self.batch.queries), device=self.rows.device)
         return self.group(rows, rows.new_empty(len(rows), 0))
+
+    def weights_that_count(self) -> Tensor | None:
+        """The weights of the queries that have a positive; None: all weigh the same."""
+        weights = self.batch.query_weights
+        return None if weights is None else weights.index_select(0, self.rows)
 
     def whatever_they_weigh(self) -> Positives:
         """The positives of all queries, those of weight 0 included, and those of queries that have no other."""
@@ -238,12 +246,3 @@ def _counts_before(mask: Tensor) -> Tensor:
 
 def _labels_on(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
     return batch.labels.to(device, non_blocking=True), batch.ref_labels.to(device, non_blocking=True)
-
-
-def warn_no_positive(positives: Positives) -> None:
-    """Tell that a batch has no query with a positive; its loss is 0."""
-    weights = positives.batch.query_weights
-    if not positives.total:
-        warn("no query has a positive: the loss is 0 and teaches nothing; does each label occur twice?")
-    elif weights is not None and reads_values(weights) and not weights.index_select(0, positives.rows).any():
-        warn("query_weights are 0 for each query that has a positive: the loss is 0 and teaches nothing")

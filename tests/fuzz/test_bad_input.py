@@ -199,6 +199,7 @@ def test_a_public_name_is_fuzzed():
         "tests/sorters": {*rb.sorters.__all__},
         "tests/training": {"train", "BalancedBatches", "BalancedBatchSampler", "HierarchicalBatchSampler"},
         "tests/metrics": {"reduce_lists", "within_top_k"},
+        "tests/scale": {*rb.scale.__all__},
         "tests/losses": {"BatchRankLoss"},
         "tests/test_lists.py": {"flatten_lists", "pad_lists"},
         "modules": {"checks", "datasets", "integrations", "live", "sorters", "viz"},
