@@ -44,12 +44,14 @@ It does not wait at all if the checks are off and what tells the positives, labe
 Errors are ValueErrors, and TypeErrors for a wrong type or dtype, that name the argument: NaN, infinity or a negative weight or grade,
 shapes that do not match, labels and relevance together or neither, a place that is not in the reference set.
 
->>> embeddings = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1], [0.1, 1.0], [1.0, 0.2], [0.6, 0.8]]), dim=1)
+>>> x = torch.tensor([[1.0, 0.1], [0.1, 1.0], [1.0, 0.2], [0.6, 0.8]])
+>>> embeddings = torch.nn.functional.normalize(x, dim=1)
 >>> loss = rb.SmoothAPLoss(tau=0.1, reduction="none")
 >>> loss(embeddings, torch.tensor([0, 1, 0, 1]))
 tensor([0.0385, 0.0049, 0.0713, 0.2815])
->>> several = torch.tensor([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 0], [1, 1, 0, 0]])  # two queries want the last item
->>> loss(embeddings, relevance=several, where=torch.tensor([True, True, True, False]))  # but does not count
+>>> several = torch.tensor([[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 0], [1, 1, 0, 0]])
+>>> not_the_last = torch.tensor([True, True, True, False])  # which two queries want
+>>> loss(embeddings, relevance=several, where=not_the_last)
 tensor([0.0003, 0.0000, 0.0009, 0.2212])
 """
 

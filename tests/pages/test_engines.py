@@ -52,7 +52,8 @@ def bare(tmp_path_factory):
     write_bundle(folder)
 
     def made(body: str, theme: str = "light") -> str:
-        head = '<head><meta charset="utf-8"><title>A figure</title><script defer src="core.js"></script></head>'
+        head = '<head><meta charset="utf-8"><title>A figure</title>'
+        head += '<link rel="stylesheet" href="live.css"><script defer src="core.js"></script></head>'
         main = f'<main>{body}<p style="height: 2000px">below</p></main>'
         text = f'<!doctype html><html lang="en" data-theme="{theme}">{head}<body>{main}</body></html>'
         return recorded(folder / "page.html", text)
