@@ -17,6 +17,8 @@ from rankbook.metrics import *  # noqa: F403
 from rankbook.metrics import __all__ as _metrics
 from rankbook.ranks import *  # noqa: F403
 from rankbook.ranks import __all__ as _ranks
+from rankbook.ranks.straight_through import straight_through
+from rankbook.ranks.top_k import soft_top_k
 from rankbook.relevance import hierarchical_relevance, leave_query_out, same_label, shared_levels
 from rankbook.scale import *  # noqa: F403
 from rankbook.scale import __all__ as _scale
@@ -60,6 +62,8 @@ __all__ = [
     "pad_lists",
     "same_label",
     "shared_levels",
+    "soft_top_k",
+    "straight_through",
     *_LAZY_MODULES,
     *_LAZY_NAMES,
 ]

@@ -9,9 +9,7 @@ from rankbook.ranks.projection import projection_ranks
 from rankbook.ranks.sinkhorn import sinkhorn_ranks
 from rankbook.ranks.smooth import sigmoid_ranks
 from rankbook.ranks.softsort import softsort_ranks
-from rankbook.ranks.straight_through import straight_through
 from rankbook.ranks.suprank import sup_ranks
-from rankbook.ranks.top_k import soft_top_k
 
 __all__ = [
     "blackbox_ranks",
@@ -24,8 +22,6 @@ __all__ = [
     "projection_ranks",
     "sigmoid_ranks",
     "sinkhorn_ranks",
-    "soft_top_k",
     "softsort_ranks",
-    "straight_through",
     "sup_ranks",
 ]

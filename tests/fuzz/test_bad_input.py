@@ -35,6 +35,8 @@ def rankers() -> Iterator[Call]:
     for name in rb.ranks.__all__:
         function = getattr(rb, name)
         yield Call(name, function, arguments(function), ANY_SIGN if name == "sup_ranks" else UNREAD)
+    yield Call("soft_top_k", rb.soft_top_k, arguments(rb.soft_top_k), UNREAD)
+    yield Call("straight_through", rb.straight_through, arguments(rb.straight_through), UNREAD)
     yield Call("straight_through(...)", rb.straight_through(SIGMOID), _good("scores", "where"))
 
 

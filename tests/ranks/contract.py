@@ -115,9 +115,6 @@ def _shipped(name: str) -> Ranker:
     return Ranker(name, ranker, ranker, length=length, error=error, **PROMISES[card["architecture"]])
 
 
-#: Public names of rankbook.ranks that are no rankers, and where they are tested instead.
-NO_RANKERS = {"soft_top_k": "test_top_k.py"}
-
 _BLACKBOX = {"ties": "max", "smooth": False, "sums": False, "knob": "strength"}
 RANKERS = [
     Ranker("exact", rb.exact_ranks, rb.exact_ranks, ties="max", smooth=False, sums=False, knob=""),
