@@ -17,6 +17,7 @@ from rankbook.precision import full_precision, wide
 from rankbook.ranks.exact import exact_ranks
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
+from rankbook.retrieval.counts import takes
 from rankbook.retrieval.positives import Group, Positives
 from rankbook.retrieval.products import Products
 from rankbook.retrieval.short_lists import ShortLists, short_lists
@@ -178,7 +179,7 @@ def check_metrics(metrics: Metrics, *, weighted: bool) -> None:
         )
     for name, metric in metrics.items():
         check_callable(f"metrics[{name!r}]", metric)
-        if weighted and not _takes(metric, "item_weights"):
+        if weighted and not takes(metric, "item_weights"):
             raise TypeError(f"metrics[{name!r}] takes no item_weights; evaluate it in a call without them")
 
 
@@ -239,14 +240,9 @@ def _given(item_weights: Tensor | None) -> dict[str, Tensor]:
     return {} if item_weights is None else {"item_weights": item_weights}
 
 
-def _takes(metric: Callable[..., Tensor], argument: str) -> bool:
-    parameters = inspect.signature(metric).parameters
-    return argument in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-
 def _ranker_of(metric: Callable[..., Tensor]) -> RankFn | None:
     """The ranker that a metric takes if it is given none; None: it takes no ranker."""
-    if not _takes(metric, "rank_fn"):
+    if not takes(metric, "rank_fn"):
         return None
     parameter = inspect.signature(metric).parameters.get("rank_fn")
     return (

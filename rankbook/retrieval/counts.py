@@ -40,7 +40,7 @@ class MetricHead(NamedTuple):
 
     def __call__(self, scores: Tensor, group: Group, negatives_above: Tensor, wanted: bool) -> tuple[Tensor, Tensor, Tensor]:
         weights = {} if group.weights is None else {"item_weights": group.weights}
-        if weights and not _takes(self.metric, "item_weights"):
+        if weights and not takes(self.metric, "item_weights"):
             raise TypeError(f"item_weights: the metric {self.metric} takes none; give it an argument of this name, or leave them out")
         with torch.set_grad_enabled(wanted):
             leaves = scores.detach().requires_grad_(wanted), negatives_above.detach().requires_grad_(wanted)
@@ -62,7 +62,8 @@ def ranks_from_counts(among_positives: RankFn, negatives_above: Tensor) -> RankF
     return rank_fn
 
 
-def _takes(metric: MetricFn, argument: str) -> bool:
+def takes(metric: MetricFn, argument: str) -> bool:
+    """Whether a metric has an argument of this name, or hands on whatever comes."""
     parameters = inspect.signature(metric).parameters
     return argument in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 

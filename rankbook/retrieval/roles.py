@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_device, check_finite, check_tensor, first, reads_values
+from rankbook.checks import check_device, check_finite, check_not_negative, check_tensor, first, reads_values
 
 
 def check_places(self_index: Tensor | None, queries: Tensor, gallery: Tensor) -> Tensor | None:
@@ -50,7 +50,8 @@ def check_whole_relevance(relevance: Tensor | None, queries: Tensor, gallery: Te
     relevance = check_tensor("relevance", relevance)
     _check_shape("relevance", relevance, [(len(queries), len(gallery))])
     check_device("relevance", relevance, "embeddings", queries)
-    _check_nonnegative("relevance", relevance)
+    check_finite("relevance", relevance)
+    check_not_negative("relevance", relevance, "0 = irrelevant")
     return _exact(relevance.detach())
 
 
@@ -61,7 +62,8 @@ def check_weights(name: str, weights: Tensor | None, items: Tensor) -> Tensor | 
     weights = check_tensor(name, weights)
     _check_shape(name, weights, [(len(items),)])
     check_device(name, weights, "embeddings", items)
-    _check_nonnegative(name, weights)
+    check_finite(name, weights)
+    check_not_negative(name, weights, "0 = does not count")
     return _exact(weights.detach())
 
 
@@ -76,11 +78,3 @@ def _check_shape(name: str, value: Tensor, shapes: list[tuple[int, ...]]) -> Non
     if tuple(value.shape) not in shapes:
         wanted = " or ".join(map(str, shapes))
         raise ValueError(f"{name} must have shape {wanted} for these queries and this gallery, got {tuple(value.shape)}")
-
-
-def _check_nonnegative(name: str, value: Tensor) -> None:
-    if value.is_floating_point():
-        check_finite(name, value)
-    if reads_values(value) and (value < 0).any():
-        index = first(value < 0)
-        raise ValueError(f"{name} must be >= 0, but {name}[{', '.join(map(str, index))}] is {value[index].item():g}")
