@@ -3,6 +3,7 @@
     python -m rankbook.experiments                                   # the list; nothing runs
     python -m rankbook.experiments smooth_ap --jobs 2                # what its table lacks, into data/results of the clone
     python -m rankbook.experiments smooth_ap --folder my/results
+    python -m rankbook.experiments NAME --data SET --root DIR        # on a data set of yours; the list says which a study knows
     python -m rankbook.experiments evidence                          # what all of them say, pair by pair; seconds
 
 A run can be interrupted at any time; the same command goes on. Learned sorters and benchmarks have commands of their own:
@@ -15,9 +16,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rankbook.checks import check_count
 from rankbook.experiments import evidence
 from rankbook.experiments.studies import studies
-from rankbook.experiments.study import Study
+from rankbook.experiments.study import BUNDLED, Study
 from rankbook.experiments.tables import data_folder
 from rankbook.statistics import paired_differences, summary
 
@@ -30,10 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", nargs="?", choices=[*known, evidence.NAME], help="the study to run; none: list them")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the table is or shall be (default: data/results of the clone)")
+    parser.add_argument("--data", metavar="SET", help="one of the sets that the study knows (default: the bundled one)")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the folder of that set")
+    parser.add_argument("--device", help="of the training, such as cuda, for studies that train on one (default: the study's own)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="test seeds 0 to N - 1 (default: the study's own)")
     options = parser.parse_args(arguments)
     if options.name is None:
         for study in known.values():
-            print(f"{study.name}: {study.question}\n    {cost(study, options.folder)}")
+            print(f"{study.name}: {study.question}")
+            for one in study.everywhere():
+                print(f"    {one.data}: {cost(one, options.folder)}")
         return
     try:
         folder = data_folder("results", options.folder)
@@ -43,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(evidence.write(folder))
         return
     study = known[options.name]
-    print(f"{study.name}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
+    try:
+        seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
+        study = study.on(options.data or study.data, options.root, device=options.device, test_seeds=seeds)
+        if study.data != BUNDLED and options.root is None:
+            raise ValueError(f"{study.data} does not come with the package; say where it is: --root DIR")
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"{study.name}, {study.data}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
     study.complete(folder, jobs=options.jobs)
     report(study, folder)
 

@@ -51,9 +51,15 @@ def lines(study: Study, folder: str | os.PathLike[str] | None = None) -> pd.Data
     return whole.assign(study=study.name, data=study.data, chapter=study.chapter, command=COMMAND)[COLUMNS]
 
 
+def _complete(study: Study, folder: Path) -> bool:
+    there, total, _ = study.progress(folder)
+    return there == total
+
+
 def write(folder: str | os.PathLike[str] | None = None, *, of: Iterable[Study] | None = None) -> Path:
     """Write the table of all studies (or those named), whole, and return its path."""
     folder = data_folder("results", folder)
     path = folder / f"{NAME}.csv"
-    write_table(pd.concat([lines(study, folder) for study in of or studies().values()], ignore_index=True), path)
+    asked = [one for study in of or studies().values() for one in study.everywhere() if one is study or _complete(one, folder)]
+    write_table(pd.concat([lines(study, folder) for study in asked], ignore_index=True), path)
     return path

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -19,9 +19,16 @@ from torch import nn
 from rankbook.experiments.runs import Config, fill, found, key
 from rankbook.experiments.tables import data_folder, read_lines, stored_path
 
+#: The data set that comes with the package; every other lies in a folder that the reader names.
+BUNDLED = "emoji"
+
 
 class Task(Protocol):
-    """Everything in which studies differ but the losses: data, model, batches, metrics. A frozen dataclass of plain settings."""
+    """Everything in which studies differ but the losses: data, model, batches, metrics. A frozen dataclass of plain settings.
+
+    A task on data that do not come with the package has a field ``root``, the folder that the reader names, and one that computes on a
+    GPU a field ``device``; both with ``compare=False``: where a run takes place is no part of what it is.
+    """
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -80,7 +87,8 @@ class Study:
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
         beside: a study with the same task, grid, steps and seeds, whose test lines stand beside ours.
-        data: the data set, as readers know it.
+        data: the data set of ``task``.
+        sets: the same question on other data: name -> task. They do not come with the package; see `on`.
         chapter: the document of the book that tells of the study; see `rankbook.experiments.evidence`.
 
     Raises:
@@ -99,7 +107,8 @@ class Study:
     test_seeds: tuple[int, ...]
     budgets: tuple[float, ...] = ()
     beside: Study | None = None
-    data: str = "emoji"
+    data: str = BUNDLED
+    sets: Mapping[str, Task] = field(default_factory=dict)
     chapter: str = ""
 
     def __post_init__(self) -> None:
@@ -119,9 +128,49 @@ class Study:
             raise ValueError(f"choose_by must be one of {', '.join(self.task.metrics)}, got {self.choose_by!r}")
         if self.reference not in {*self.contenders, *others} or set(self.contenders) & set(others):
             raise ValueError(f"reference must be one contender, here or in `beside`, and no name in both; got {self.reference!r}")
+        for name, task in self.sets.items():
+            if task.metrics != self.task.metrics or name == self.data:
+                raise ValueError(f"sets must have other names than {self.data!r} and its metrics, got {name!r} with {task.metrics}")
         for one in ("task", "grid", "steps", "tuning_seeds", "test_seeds", "choose_by"):
             if self.beside is not None and getattr(self.beside, one) != getattr(self, one):
                 raise ValueError(f"a study must agree in {one} with the one that it stands beside, {self.beside.name!r}")
+
+    # ------------------------------------------------------------------ other data
+
+    def on(
+        self,
+        data: str,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        device: str | None = None,
+        test_seeds: tuple[int, ...] | None = None,
+    ) -> Study:
+        """The same study on another of its data sets; its lines stand in the same table.
+
+        Args:
+            data: one of ``sets``, or the bundled set's own name.
+            root: the folder of that set; None where only stored lines are read.
+            device: of the training; None: the task's own.
+            test_seeds: in place of the study's own.
+
+        Raises:
+            ValueError: a set that the study does not know, a folder or a device for a task that takes none.
+        """
+        if data not in {self.data, *self.sets}:
+            raise ValueError(f"data must be one of {', '.join((self.data, *self.sets))}, got {data!r}")
+        task = self.task if data == self.data else self.sets[data]
+        for name, value in (("root", None if root is None else Path(root)), ("device", device)):
+            if value is None:
+                continue
+            if name not in {one.name for one in fields(task)}:
+                raise ValueError(f"the task on {data} takes no {name}, got {value}; leave it out")
+            task = replace(task, **{name: value})
+        beside = None if self.beside is None else self.beside.on(data, root, device=device, test_seeds=test_seeds)
+        return replace(self, task=task, data=data, sets={}, beside=beside, test_seeds=test_seeds or self.test_seeds)
+
+    def everywhere(self) -> list[Study]:
+        """The study on its own data, then on each of its other sets."""
+        return [self, *(self.on(data) for data in self.sets)]
 
     # ------------------------------------------------------------------ one run
 
@@ -215,7 +264,7 @@ class Study:
 
     @property
     def command(self) -> str:
-        return f"python -m rankbook.experiments {self.name}"
+        return f"python -m rankbook.experiments {self.name}" + ("" if self.data == BUNDLED else f" --data {self.data} --root DIR")
 
     def _results(self, lines: Callable[[list[Config]], pd.DataFrame]) -> Results:
         tuning = lines(self._tuning())
@@ -260,7 +309,7 @@ def signature(task: Task) -> str:
     >>> signature(Retrieval()), signature(Retrieval(per_class=8))
     ('Retrieval()', 'Retrieval(per_class=8)')
     """
-    set_here = {one.name: value for one in fields(task) if (value := getattr(task, one.name)) != one.default}
+    set_here = {one.name: value for one in fields(task) if one.compare and (value := getattr(task, one.name)) != one.default}
     told = (f"{name}={value.__name__ if callable(value) else repr(value)}" for name, value in set_here.items())
     return f"{type(task).__name__}({', '.join(told)})"
 

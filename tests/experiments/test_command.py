@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from experiments.test_study import COUNTED
+from experiments.tiny import TINY
 from rankbook.experiments import __main__ as command
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Contender
@@ -24,6 +25,7 @@ def test_the_list_names_every_study_and_its_cost(capsys):
     for name, study in studies().items():
         there, total, _ = study.progress()
         assert f"{name}: {study.question}" in said
+        assert all(f"    {one.data}: " in said for one in study.everywhere())
         assert f"{there} of {total} runs are stored (" in said
 
 
@@ -67,3 +69,15 @@ def test_a_study_that_is_none_is_refused(capsys):
     with pytest.raises(SystemExit):
         command.main(["smooth_aq"])
     assert "smooth_ap" in capsys.readouterr().err
+
+
+def test_a_set_of_the_reader_needs_its_folder(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "studies", lambda: {"tiny": TINY})
+    with pytest.raises(SystemExit):
+        command.main(["tiny", "--data", "noisy", "--folder", str(tmp_path)])
+    assert "noisy does not come with the package; say where it is: --root DIR" in capsys.readouterr().err
+    (tmp_path / "noise.txt").write_text("0.3")
+    command.main(["tiny", "--data", "noisy", "--root", str(tmp_path), "--seeds", "3", "--folder", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "tiny, noisy: Does it run?" in said
+    assert len(read_table(tmp_path / "tiny.csv").query("split == 'test'")) == 6

@@ -17,6 +17,7 @@ COUNTED = replace(
     TINY,
     name="counted",
     task=Counted(),
+    sets={},
     contenders={"one": Contender(torch.nn.Identity), "other": Contender(torch.nn.Identity)},
     choose_by="AP",
     reference="one",
@@ -200,3 +201,34 @@ SMOOTH_AP = TINY.contenders["Smooth-AP"]
 def test_an_unfair_study_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(TINY, **change)
+
+
+def test_a_study_runs_on_another_set_into_the_same_table(tmp_path):
+    """The folder of the data is no part of a line, the set is; the command says how to make it."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "noise.txt").write_text("0.3")
+    ours = TINY.complete(tmp_path).test
+    study = TINY.on("noisy", tmp_path / "data", test_seeds=(0, 1, 2))
+    theirs = study.complete(tmp_path).test
+    assert len(theirs) == 6
+    assert set(theirs["command"]) == {"python -m rankbook.experiments tiny --data noisy --root DIR"}
+    assert set(theirs["task"]) == {"Retrieval(load=noisy, classes=8, outputs=8)"}
+    assert (theirs["AP"].max() < ours["AP"]).all()
+    pd.testing.assert_frame_equal(TINY.results(tmp_path).test, ours)
+    there = TINY.on("noisy", test_seeds=(0, 1, 2))
+    assert there.progress(tmp_path)[:2] == study.progress(tmp_path)[:2]
+    pd.testing.assert_frame_equal(there.results(tmp_path).test, theirs)
+    assert [one.data for one in TINY.everywhere()] == ["emoji", "noisy"]
+
+
+def test_what_a_set_cannot_take_is_named(tmp_path):
+    for data, root, device, words in (
+        ("nosy", None, None, "data must be one of emoji, noisy"),
+        ("noisy", None, "cuda", "takes no device"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            TINY.on(data, root, device=device)
+    with pytest.raises(ValueError, match="takes no root"):
+        COUNTED.on("emoji", tmp_path)
+    with pytest.raises(ValueError, match="other names"):
+        replace(TINY, sets={"emoji": TINY.task})

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -20,6 +21,14 @@ def clusters(split: str) -> Samples:
     y = torch.arange(classes).repeat_interleave(5)
     x = torch.randn(classes, 16, generator=g)[y] + torch.randn(len(y), 16, generator=g)
     return Samples(torch.nn.functional.normalize(x, dim=1), y + first, torch.stack([y + first, y // 2, y // 4], dim=1))
+
+
+def noisy(split: str, root: Path) -> Samples:
+    """Another set, whose noise stands in a file of the folder that the reader names."""
+    data = clusters(split)
+    noise = float((root / "noise.txt").read_text())
+    x = data.inputs + noise * torch.randn(data.inputs.shape, generator=torch.Generator().manual_seed(1))
+    return Samples(torch.nn.functional.normalize(x, dim=1), data.labels, data.levels)
 
 
 class TwoKnobs(torch.nn.Module):
@@ -64,4 +73,5 @@ TINY = Study(
     tuning_seeds=(100,),
     test_seeds=(0, 1),
     budgets=(0.5, 2),
+    sets={"noisy": Retrieval(load=noisy, classes=8, outputs=8)},
 )

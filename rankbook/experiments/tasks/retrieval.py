@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -32,20 +33,22 @@ class Retrieval:
     """Embed features so that the nearest neighbors of an item are of its class.
 
     Args:
-        load: split -> samples; splits are disjoint in classes.
+        load: split -> samples; splits are disjoint in classes. With a ``root``, (split, root) -> samples.
         classes, per_class: the shape of a batch.
         outputs: dimensions of the embedding.
+        root: the folder of the data, where they do not come with the package.
     """
 
-    load: Callable[[str], Samples] = emoji
+    load: Callable[..., Samples] = emoji
     classes: int = 32
     per_class: int = 4
     outputs: int = 256
+    root: Path | None = field(default=None, compare=False)
 
     metrics: ClassVar[tuple[str, ...]] = ("R@1", "R@10", "mAP@R", "AP")
 
     def samples(self, split: str) -> Samples:
-        return _loaded(self.load, split)
+        return loaded(self.load, split, self.root)
 
     def labels(self, samples: Samples) -> Tensor:
         """What the loss is told."""
@@ -82,6 +85,6 @@ class Retrieval:
 
 
 @lru_cache(maxsize=8)
-def _loaded(load: Callable[[str], Samples], split: str) -> Samples:
+def loaded(load: Callable[..., Samples], split: str, root: Path | None) -> Samples:
     """A process reads a split once, not once a run."""
-    return load(split)
+    return load(split) if root is None else load(split, root)
