@@ -29,7 +29,9 @@ def pad_lists(values: T, query_ids: Labels) -> tuple[T, Tensor]:
 
     Cost: a sort of the ids; memory :math:`O(\text{queries} \cdot n)` with n the length of the longest list.
 
-    Errors: ids that are no integers or strings, or are not one for each row; values that are no tensors, or lie on another device.
+    Raises:
+        TypeError: ids that are no integers or strings, values that are no tensors.
+        ValueError: ids that are not one for each row, values on another device.
 
     >>> scores, query_ids = torch.tensor([0.9, 0.2, 0.5]), ["b", "a", "b"]
     >>> rb.pad_lists(scores, query_ids)
@@ -64,7 +66,8 @@ def flatten_lists(padded: T, where: Tensor, *, query_ids: Labels | None = None) 
 
     Returns: ``[m, ...]``, or a tuple of them. The gradient flows back to the lists.
 
-    Errors: as `pad_lists`; ``query_ids`` whose lists are not those of ``where``.
+    Raises:
+        ValueError: ``query_ids`` whose lists are not those of ``where``; the rest as `pad_lists`.
 
     >>> padded, where = rb.pad_lists(torch.tensor([0.9, 0.2, 0.5]), [7, 3, 7])
     >>> rb.flatten_lists(padded, where)

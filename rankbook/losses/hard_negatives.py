@@ -37,7 +37,9 @@ class HardNegativeRankLoss(LossOfRanks):
 
     Cost: that of the ranker on both directions, and :math:`O(B^2)`.
 
-    Errors: scores that are not square or not finite, a mask of another shape or with a False on its diagonal, a margin below 0.
+    Raises:
+        ValueError: scores that are not square or not finite, a mask of another shape or with a False on its diagonal, a margin below
+            0.
 
     Source: SoDeep (CVPR 2019, eq. 10), averaged over both directions. The paper does not give the margin; its code has an argument
     of 0.2 that it ignores, and one place in its stead. The rule for duplicates is ours.

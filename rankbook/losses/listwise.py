@@ -33,7 +33,8 @@ class ListNetLoss(ScoreLoss):
 
     Cost: :math:`O(n)` time and memory for each list. Differentiable any number of times.
 
-    Errors: scores or relevance that are not finite, negative grades, shapes or devices that differ.
+    Raises:
+        ValueError: scores or relevance that are not finite, negative grades, shapes or devices that differ.
 
     Source: Learning to Rank: From Pairwise Approach to Listwise Approach (ICML 2007), the top-one model with cross entropy.
 
@@ -72,7 +73,8 @@ class ListMLELoss(ScoreLoss):
 
     Cost: :math:`O(n \log n)` time, :math:`O(n)` memory for each list, in float64 where the device has it. Differentiable once.
 
-    Errors: as `ListNetLoss`.
+    Raises:
+        ValueError: as `ListNetLoss`.
 
     Source: Listwise Approach to Learning to Rank: Theory and Algorithm (ICML 2008), the likelihood loss; the rule for ties is ours.
 

@@ -38,7 +38,8 @@ class RankNetLoss(ScoreLoss):
     Cost: :math:`O(n^2)` time, :math:`O(n)` memory for each list: pairs are computed in blocks and again in the backward pass.
     Differentiable once.
 
-    Errors: scores or relevance that are not finite, negative grades, shapes or devices that differ, ``sigma`` not above 0.
+    Raises:
+        ValueError: scores or relevance that are not finite, negative grades, shapes or devices that differ, ``sigma`` not above 0.
 
     Source: Learning to Rank using Gradient Descent (ICML 2005, eq. 3, target probability 1); ``sigma`` and the name of the pairs as
     in From RankNet to LambdaRank to LambdaMART: An Overview (2010).
@@ -81,7 +82,9 @@ class LambdaLoss(ScoreLoss):
     list. For any other metric each swap is measured: :math:`n^2` calls on a list of n items, :math:`O(n^3)` time or more,
     :math:`O(n^2)` memory. Differentiable once.
 
-    Errors: as `RankNetLoss`; a metric that cannot be called or does not give one value for each list.
+    Raises:
+        TypeError: a metric that cannot be called.
+        ValueError: one that does not give one value for each list; the rest as `RankNetLoss`.
 
     Source: The LambdaLoss Framework for Ranking Metric Optimization (CIKM 2018), the loss whose gradient is LambdaRank's (NIPS 2006);
     the natural logarithm is ours, the paper's is binary: a factor of 1.44.

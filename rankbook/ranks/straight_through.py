@@ -27,7 +27,9 @@ def straight_through(ranker: RankFn, *, ties: Literal["max", "average", "min", "
 
     Cost: that of the ranker, and a sort.
 
-    Errors: those of the two rankers; ``ranker`` that cannot be called, an unknown ``ties``.
+    Raises:
+        TypeError: ``ranker`` that cannot be called.
+        ValueError: an unknown ``ties``; the rest as the two rankers.
 
     Source: the straight-through estimator of Estimating or Propagating Gradients Through Stochastic Neurons (1308.3432), on ranks.
 

@@ -43,7 +43,8 @@ def soft_top_k(scores: Tensor, k: int, *, tau: float = 0.1, where: Tensor | None
 
     Cost: :math:`O(n \log n)` time, for the sort, plus 23 sigmoids an item; :math:`O(n)` memory.
 
-    Errors: scores that are not finite, ``k`` not a whole number from 1 to n, ``tau`` not above 0.
+    Raises:
+        ValueError: scores that are not finite, ``k`` not a whole number from 1 to n, ``tau`` not above 0.
 
     Source: the entropic relaxation of Differentiable Top-k with Optimal Transport (NeurIPS 2020), whose two columns, in or out of the
     top k, leave one unknown; here it is solved for, not iterated to.
