@@ -9,6 +9,7 @@ from rankbook.losses.composition import RankLoss, as_loss
 from rankbook.losses.hap import SupHAPLoss
 from rankbook.losses.hard_negatives import HardNegativeRankLoss
 from rankbook.losses.listwise import ListMLELoss, ListNetLoss
+from rankbook.losses.multi_label import MultiLabelRankingLoss
 from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
 from rankbook.losses.pairwise import LambdaLoss, RankNetLoss
 from rankbook.losses.recall import RecallAtKLoss, SupRecallLoss
@@ -29,6 +30,7 @@ __all__ = [
     "ListMLELoss",
     "ListNetLoss",
     "MeanRankLoss",
+    "MultiLabelRankingLoss",
     "ROADMAPLoss",
     "RankLoss",
     "RankNetLoss",

@@ -158,7 +158,7 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "evaluate"), CALLABLE),
-    **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain"), CHOICE),
+    **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain", "weighting"), CHOICE),
     "metrics": {"a list": lambda good: ["R@1"], "text": lambda good: "AP", "no metric": lambda good: {"AP": 3}, "empty": lambda good: {}},
 }
 #: Arguments for which Python or torch itself says what is wrong, or that another test holds.

@@ -89,6 +89,16 @@ def lambdas(scores, relevance, *, metric, sigma=1.0):
     return total
 
 
+def multi_label(scores, relevance, *, weighting):
+    labels = [1 if rel > 0 else -1 for rel in relevance]
+    c, p = len(labels), labels.count(1)
+    n = c - p
+    if weighting == "pa":
+        return ranknet(scores, [rel > 0 for rel in relevance], sigma=1)
+    weight = {"u1": lambda y: 1 / c, "u2": lambda y: 1 / (p * n), "u3": lambda y: 1 / labels.count(y), "u4": lambda y: 1 / min(p, n)}
+    return sum(weight[weighting](y) * logistic(y * s) for s, y in zip(scores, labels, strict=True))
+
+
 def smooth(scores):
     return [oracles.rank(i, range(len(scores)), scores, oracles.sigmoid(0.4)) for i in range(len(scores))]
 
@@ -115,6 +125,11 @@ def mean_rank_floor(relevance):
 
 SPREAD = {"floor": "its smallest value stands where scores and grades agree, not where the gaps are large: see test_listwise.py"}
 TIED = {"floor": "equally relevant items part only by chance: the worst order of far gaps is infinitely bad"}
+THRESHOLD = {
+    "offset": "each label is set against a threshold at 0",
+    "floor": "the perfect order costs nothing only if the threshold stands in its gap: see test_multi_label.py",
+    "second order": "plain operations",
+}
 ROUNDS = {"constant": "a ranker of one's own says what constant scores are worth"}
 
 
@@ -133,13 +148,23 @@ CASES = [
     _lambda("recall@2", partial(rb.recall_at_k, k=2), partial(oracles.recall_at_k, k=2)),
     _lambda("hierarchical_ap", rb.hierarchical_ap, oracles.hierarchical_ap),
     Case("SpearmanLoss", partial(rb.SpearmanLoss, SMOOTH), spearman, lambda relevance: len(relevance) > 1, spearman_floor, "target"),
+    *(
+        Case(
+            f"MultiLabelRankingLoss {weighting}",
+            partial(rb.MultiLabelRankingLoss, weighting),
+            partial(multi_label, weighting=weighting),
+            lambda relevance: len({rel > 0 for rel in relevance}) > 1,
+            exceptions={} if weighting == "pa" else THRESHOLD,
+        )
+        for weighting in ("pa", "u1", "u2", "u3", "u4")
+    ),
     Case("MeanRankLoss", partial(rb.MeanRankLoss, SMOOTH), mean_rank, lambda relevance: any(relevance), mean_rank_floor),
 ]
 
 #: Public losses on scores that are no cases, and where they are tested instead.
 ELSEWHERE = {"HardNegativeRankLoss": "test_hard_negatives.py: a matrix of pairs, without relevance"}
 
-PROMISES = frozenset({"floor", "second order"})
+PROMISES = frozenset({"floor", "offset", "second order"})
 
 
 def promise(name: str) -> pytest.MarkDecorator:

@@ -142,7 +142,7 @@ def test_large_and_constant_scores_are_finite(case, dtype):
             assert scale > 1 or grad.any()
 
 
-@every_loss
+@promise("offset")
 def test_an_offset_changes_nothing(case):
     scores, relevance, where = lists(dtype=torch.float32, grid=4)
     here, grad = with_gradient(case.make(), scores, relevance, where=where)
