@@ -45,6 +45,7 @@ LOSSES: dict[str, Facts] = {
     "LambdaLoss": Facts("any metric of scores, by what each swap changes", "metric and its knobs; sigma as RankNetLoss", _BLOCKS),
     "ListNetLoss": Facts("cross entropy of scores and grades, no ranks", "none; scale the grades", "the list"),
     "ListMLELoss": Facts("likelihood of the right order of scores", "none", "the list"),
+    "SimilarityMixup": Facts("any batch loss, with virtual items", "as_queries", "2.5 times the loss at 4 a class"),
     "MultiLabelRankingLoss": Facts("pairs of the labels of an instance, or each label reweighted", "weighting: u3 first", "the list"),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),

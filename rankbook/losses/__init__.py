@@ -9,6 +9,7 @@ from rankbook.losses.composition import RankLoss, as_loss
 from rankbook.losses.hap import SupHAPLoss
 from rankbook.losses.hard_negatives import HardNegativeRankLoss
 from rankbook.losses.listwise import ListMLELoss, ListNetLoss
+from rankbook.losses.mixup import SimilarityMixup
 from rankbook.losses.multi_label import MultiLabelRankingLoss
 from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
 from rankbook.losses.pairwise import LambdaLoss, RankNetLoss
@@ -35,6 +36,7 @@ __all__ = [
     "RankLoss",
     "RankNetLoss",
     "RecallAtKLoss",
+    "SimilarityMixup",
     "SmoothAPLoss",
     "SmoothNDCGLoss",
     "SoftBinAPLoss",

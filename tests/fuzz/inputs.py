@@ -156,8 +156,8 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(("kept_positives", "kept_negatives"), COUNT),
     **dict.fromkeys(("positives", "negatives", "bad_positives", "bad_negatives"), COUNT_TENSOR),
     **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
-    **dict.fromkeys(("include_query", "violations_only", "standardized", "relative"), FLAG),
-    **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "evaluate"), CALLABLE),
+    **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries"), FLAG),
+    **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "loss", "evaluate"), CALLABLE),
     **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain", "weighting"), CHOICE),
     "metrics": {"a list": lambda good: ["R@1"], "text": lambda good: "AP", "no metric": lambda good: {"AP": 3}, "empty": lambda good: {}},
 }
@@ -223,6 +223,7 @@ GOOD: dict[str, Any] = {
     "size": 3,
     "rank_fn": SIGMOID,
     "ranker": SIGMOID,
+    "loss": rb.SmoothAPLoss(),
     "reference": rb.neuralsort_ranks,
     "metric": rb.ndcg,
     "metrics": {"AP": rb.average_precision},

@@ -59,7 +59,7 @@ def losses() -> Iterator[Call]:
             continue  # made of a metric and a step: below
         yield Call(name, make, good)
         loss = make(**{key: good[key] for key in good if inspect.signature(make).parameters[key].default is inspect.Parameter.empty})
-        yield Call(f"{name}(...)", loss, *_call_of(name, loss))
+        yield Call(f"{name}(...)", _same_draws(loss) if name == "SimilarityMixup" else loss, *_call_of(name, loss))
         if isinstance(loss, BatchLoss):
             good = _good("embeddings", "ref_embeddings") | {"relevance": rb.shared_levels(LEVELS)}
             yield Call(f"{name}(...) of a relevance", loss, good)
@@ -72,6 +72,17 @@ def losses() -> Iterator[Call]:
     )
 
 
+def _same_draws(loss: nn.Module) -> Callable[..., torch.Tensor]:
+    """A loss that draws, made to draw the same at each call."""
+
+    def call(embeddings, labels):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return loss(embeddings, labels)
+
+    return call
+
+
 def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
     if name == "HardNegativeRankLoss":
         return {"scores": SQUARE, "where": torch.ones(N, N, dtype=torch.bool)}, frozenset()
@@ -79,6 +90,8 @@ def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
         return arguments(loss.forward), frozenset()
     if name == "ClusterLoss":
         return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()
+    if name == "SimilarityMixup":
+        return _good("embeddings", "labels"), frozenset({("embeddings", "longer")})  # more dimensions are other embeddings
     # multi-hot columns that this loss does not read are refused all the same
     # alone, labels that lie elsewhere or are fewer are refused; with a reference set the number of levels differs first
     return _good("embeddings", "labels", "ref_embeddings", "ref_labels") | WHO, frozenset()

@@ -231,8 +231,12 @@ ELSEWHERE = {
     "BatchRankLoss": "test_counts.py, over metrics and steps",
     "ClusterLoss": "test_cluster.py: it has no reference set, and labels below its number of classes",
     "HardNegativeRankLoss": "test_hard_negatives.py",
-    **dict.fromkeys(("LambdaLoss", "ListMLELoss", "ListNetLoss", "MeanRankLoss", "RankNetLoss", "SpearmanLoss"), "score_contract.py"),
+    **dict.fromkeys(
+        ("LambdaLoss", "ListMLELoss", "ListNetLoss", "MeanRankLoss", "MultiLabelRankingLoss", "RankNetLoss", "SpearmanLoss"),
+        "score_contract.py",
+    ),
     "RankLoss": "test_composition.py",
+    "SimilarityMixup": "test_mixup.py: a wrapper of the others",
 }
 
 
