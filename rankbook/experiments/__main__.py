@@ -18,8 +18,9 @@ from pathlib import Path
 
 from rankbook.checks import check_count
 from rankbook.experiments import evidence
+from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.studies import studies
-from rankbook.experiments.study import BUNDLED, Study
+from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder
 from rankbook.statistics import paired_differences, summary
 

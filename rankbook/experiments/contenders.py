@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rankbook.experiments.baselines import HardTripletLoss, SemiHardTripletLoss, TripletLoss, multi_similarity
-from rankbook.experiments.study import Contender
+from rankbook.experiments.parts import Contender
 from rankbook.losses import SmoothAPLoss, SmoothNDCGLoss, SupAPLoss, SupConLoss, SupHAPLoss
 
 

@@ -8,8 +8,8 @@ import torch
 from experiments.test_study import COUNTED
 from experiments.tiny import TINY
 from rankbook.experiments import __main__ as command
+from rankbook.experiments.parts import Contender
 from rankbook.experiments.studies import studies
-from rankbook.experiments.study import Contender
 from rankbook.experiments.tables import read_table
 
 

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from daily import dice
+from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.runs import key
 from rankbook.experiments.studies import studies
-from rankbook.experiments.study import BUNDLED
 from rankbook.experiments.tables import read_lines, stored_path
 
 STUDIES = {f"{study.name}, {study.data}": study for one in studies().values() for study in one.everywhere()}

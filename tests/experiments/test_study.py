@@ -8,7 +8,7 @@ import torch
 
 import rankbook as rb
 from experiments.tiny import TINY, Counted, clusters
-from rankbook.experiments.study import Contender, signature
+from rankbook.experiments.parts import Contender, signature
 from rankbook.experiments.tables import read_table
 from rankbook.experiments.tasks.hierarchical import HierarchicalRetrieval
 from rankbook.experiments.tasks.retrieval import Retrieval

@@ -10,7 +10,8 @@ from torch import Tensor
 
 import rankbook as rb
 from rankbook.datasets import Samples
-from rankbook.experiments.study import Contender, Study
+from rankbook.experiments.parts import Contender
+from rankbook.experiments.study import Study
 from rankbook.experiments.tasks.retrieval import Retrieval
 
 

@@ -4,8 +4,8 @@
 from dataclasses import replace
 from functools import partial
 
+from rankbook.experiments.parts import Contender
 from rankbook.experiments.studies import smooth_ap
-from rankbook.experiments.study import Contender
 from rankbook.losses import SmoothAPLoss
 
 STUDY = replace(
