@@ -83,12 +83,11 @@ def test_the_perturbed_peer_estimates_the_same():
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="elsewhere an earlier peak may hide the allocation")
 def test_the_measure_of_memory_sees_an_allocation():
-    """64 MB that are freed again, though this process and the preparation held far more."""
-    held = torch.ones(1 << 27)
-    megabytes = fresh_peak("import torch\nx = torch.ones(1 << 26)\ndel x", "x = torch.ones(1 << 24)\ndel x")
+    """16 MB that are freed again, and nothing else, though this process and the preparation held far more."""
+    held = torch.ones(1 << 25)
+    megabytes = fresh_peak("import torch\nx = torch.ones(1 << 24)\ndel x", "x = torch.ones(1 << 22)\ndel x")
     assert held.sum() > 0
-    assert megabytes == pytest.approx(64, rel=0.2)
-    assert fresh_peak("import torch", "pass") < 1
+    assert megabytes == pytest.approx(16, abs=1)
 
 
 def test_a_ratio_is_the_slow_over_the_quick():
@@ -119,9 +118,16 @@ def test_the_stored_table_keeps_its_verdicts():
     assert {"SmoothAPLoss", "SupAPLoss", "RecallAtKLoss", "SoftBinAPLoss", "BlackBoxAPLoss", "box_ranks", "mAP@R"} <= set(table["what"])
 
 
-def test_the_program_of_the_memory_measure_runs():
-    """Its text is run by another process, where no tool sees a name that moved."""
-    assert 0 < parts.peak_of_step("SmoothAPLoss()", 16) < 64
+def test_the_programs_of_the_steps_run(monkeypatch):
+    """Their text is run by another process, where no tool sees a name that moved. Here it is run by this one."""
+    done = []
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(parts, "fresh_peak", lambda prepare, work: exec(f"{prepare}\n{work}\ndone.append(loss)", {"done": done}))
+    parts.peak_of_step("SmoothAPLoss()", 16)
+    assert isinstance(done.pop(), rb.SmoothAPLoss)
+    monkeypatch.setattr(parts, "fresh_ratios", lambda prepare, pairs: exec(f"{prepare}\ndone.extend([slow, quick])", {"done": done}))
+    parts.ratios_of_steps("peers.cubic_sup_ap", "SupAPLoss()", 64, pairs=2)
+    assert min(ratios(*done, pairs=2)) > 1.5  # the slow one above
 
 
 def test_the_program_of_the_memory_of_ranks_runs(monkeypatch):
@@ -139,9 +145,8 @@ def test_the_program_of_a_ranker_alone_runs(monkeypatch):
     assert done
 
 
-def test_ratios_of_several_processes_come_together(monkeypatch):
-    monkeypatch.setattr(parts, "fresh_ratios", partial(fresh_ratios, processes=2))
-    found = parts.ratios_of_steps("peers.cubic_sup_ap", "SupAPLoss()", 64, pairs=2)
+def test_ratios_of_several_processes_come_together():
+    found = fresh_ratios("slow, quick = lambda: sum(range(400_000)), lambda: sum(range(100_000))", processes=2, pairs=2)
     assert len(found) == 4 and min(found) > 1.5  # the slow one above
 
 
