@@ -63,7 +63,6 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_flag
-from rankbook.losses.compiled import in_graph
 from rankbook.ranks.steps import Step
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
@@ -114,7 +113,11 @@ class BatchLoss(nn.Module):
             item_weights=item_weights,
         )
         batch = batch if self.graded else batch.finest()
-        return in_graph(self, batch) if torch.compiler.is_compiling() else self.of_batch(batch)
+        if torch.compiler.is_compiling():
+            from rankbook.losses.compiled import in_graph  # it imports the compiler, whose import takes as long as that of torch
+
+            return in_graph(self, batch)
+        return self.of_batch(batch)
 
     def of_batch(self, batch: Batch) -> Tensor:
         """The loss of a checked batch."""
