@@ -192,19 +192,24 @@ def test_gradient_descent_on_the_embeddings_lowers_the_loss(case):
     assert case.make()(embeddings - 1e-3 * grad, labels) < loss - 1e-4 * grad.square().sum()
 
 
+def few_dimensions(embeddings):
+    """Each entry costs two calls."""
+    return embeddings[:, :3].contiguous().requires_grad_()
+
+
 @promise("gradcheck")
 @pytest.mark.parametrize("include_query", [False, True])
 def test_gradcheck(case, include_query):
     embeddings, labels = batch((3, 2, 1))
     module = case.make(include_query=include_query)
-    assert torch.autograd.gradcheck(lambda x: module(x, labels), embeddings.requires_grad_())
+    assert torch.autograd.gradcheck(lambda x: module(x, labels), few_dimensions(embeddings))
 
 
 @promise("gradcheck")
 def test_gradcheck_with_a_reference_set(case):
     (embeddings, labels), (ref_embeddings, ref_labels) = batch((2, 1)), batch((3, 2, 1))
     module = case.make()
-    inputs = embeddings.requires_grad_(), ref_embeddings.requires_grad_()
+    inputs = few_dimensions(embeddings), few_dimensions(ref_embeddings)
     assert torch.autograd.gradcheck(lambda x, y: module(x, labels, y, ref_labels), inputs)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from metrics.cases import METRICS, SOFT_CUTS, lists
+from metrics.cases import METRICS, SOFT_CUTS, lists, remembering
 from rankbook.metrics.ranking import clamp_through
 from ranks.contract import RANKERS
 
@@ -20,16 +20,23 @@ def scenes(length):
         yield scores.requires_grad_(), relevance
 
 
-@every_metric
+def finite_gradient(value, scores):
+    return torch.autograd.grad(value, scores, retain_graph=True)[0].isfinite().all()
+
+
 @pytest.mark.parametrize("ranker", RANKERS, ids=str)
-def test_values_and_gradients(case, ranker):
+def test_values_and_gradients(ranker):
+    """Of every metric."""
     for scores, relevance in scenes(ranker.length):
-        for rank_fn in (ranker.soft, ranker.sharp or ranker.soft):
-            values = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
-            assert ((values >= 0) & (values <= case.bounds(relevance) * (1 + 1e-6))).all()
-            if values.requires_grad:
-                (gradient,) = torch.autograd.grad(values.sum(), scores)
-                assert gradient.isfinite().all()
+        for rank_fn in map(remembering, {ranker.soft, ranker.sharp or ranker.soft}):
+            values = {}
+            for case in METRICS + SOFT_CUTS:
+                values[case] = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
+                assert ((values[case] >= 0) & (values[case] <= case.bounds(relevance) * (1 + 1e-6))).all(), case
+            differentiable = {case: value.sum() for case, value in values.items() if value.requires_grad}
+            if differentiable and not finite_gradient(sum(differentiable.values()), scores):
+                culprits = [case for case, value in differentiable.items() if not finite_gradient(value, scores)]
+                pytest.fail(f"the gradient is not finite of {culprits}")
 
 
 @pytest.mark.parametrize("ranker", [ranker for ranker in RANKERS if ranker.name != "suprank"], ids=str)

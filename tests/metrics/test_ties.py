@@ -1,7 +1,7 @@
 """Ties: what a metric says lies within what the orders of the tied items can give, and a constant score gains nothing."""
 
-from functools import partial
-from itertools import pairwise, permutations, product
+from functools import cache, partial
+from itertools import groupby, pairwise, permutations, product
 
 import pytest
 import torch
@@ -23,26 +23,31 @@ SMALL = [
 ][::7]
 
 
+@cache
+def orders_of(scores):
+    """The orders of the items that no tie forbids."""
+    descending = lambda order: all(scores[a] >= scores[b] for a, b in pairwise(order))  # noqa: E731
+    return list(filter(descending, permutations(range(len(scores)))))
+
+
 def worst_of_orders(case, scores, relevance):
     """The least of a metric's slow version over the orders of the tied items."""
-    return min(
-        case.oracle(list(range(len(order), 0, -1)), [relevance[i] for i in order])
-        for order in permutations(range(len(scores)))
-        if all(scores[a] >= scores[b] for a, b in pairwise(order))
-    )
+    among = {tuple(relevance[i] for i in order) for order in orders_of(scores)}
+    return min(case.oracle(list(range(len(scores), 0, -1)), list(one)) for one in among)
 
 
 @pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
 def test_a_tie_is_worth_its_worst_order(case):
-    for scores, relevance in SMALL:
-        least = worst_of_orders(case, scores, relevance)
-        s, r = torch.tensor(scores, dtype=torch.float64), torch.tensor(relevance)
-        assert case.metric(s, r, rank_fn=WORST).item() == pytest.approx(least, abs=1e-12), (scores, relevance)
-        default = case.metric(s, r).item()
-        if case.name in AS_ORACLES:
-            assert default == pytest.approx(case.oracle(scores, relevance), abs=1e-12), (scores, relevance)
-        else:
-            assert default == pytest.approx(least, abs=1e-12), (scores, relevance)
+    for n, group in groupby(SMALL, key=lambda one: len(one[0])):
+        lists = list(group)
+        s, r = torch.tensor([s for s, _ in lists], dtype=torch.float64), torch.tensor([r for _, r in lists])
+        assert s.shape == r.shape == (len(lists), n)
+        found = [case.metric(s, r, reduction="none", **kwargs).tolist() for kwargs in ({"rank_fn": WORST}, {})]
+        for (scores, relevance), by_worst, default in zip(lists, *found, strict=True):
+            least = worst_of_orders(case, scores, relevance)
+            assert by_worst == pytest.approx(least, abs=1e-12), (scores, relevance)
+            expected = case.oracle(scores, relevance) if case.name in AS_ORACLES else least
+            assert default == pytest.approx(expected, abs=1e-12), (scores, relevance)
 
 
 @pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
