@@ -65,9 +65,9 @@ def worst(scores, relevance):
     return [places[i] for i in range(len(scores))]
 
 
-def expected_values(case, arguments, item_weights=None):
+def expected_values(case, lists, item_weights=None):
     values = []
-    for gallery, scores, relevance in lists_of(arguments):
+    for gallery, scores, relevance in lists:
         weights = None if item_weights is None else [item_weights[j].item() for j in gallery]
         if not any(rel > 0 and (weights is None or weights[i] > 0) for i, rel in enumerate(relevance)):
             values.append(None)
@@ -96,8 +96,9 @@ def test_every_metric_is_a_loop_over_the_queries(scene, weighted):
         weights = {"item_weights": torch.randint(0, 4, (m,)).double(), "query_weights": torch.rand(B, dtype=torch.float64)}
     each = evaluate_retrieval(**arguments, metrics=ALL, reduction="none", **weights)
     mean = evaluate_retrieval(**arguments, metrics=ALL, **weights)
+    lists = list(lists_of(arguments))
     for name, case in NAMED.items():
-        values = expected_values(case, arguments, weights.get("item_weights"))
+        values = expected_values(case, lists, weights.get("item_weights"))
         np.testing.assert_allclose(each[name], [value or 0.0 for value in values], rtol=0, atol=1e-9, err_msg=name)
         q = weights.get("query_weights", torch.ones(B)).tolist()
         counted = [(w, value) for w, value in zip(q, values, strict=True) if value is not None]

@@ -23,12 +23,10 @@ def drawn(tmp_path_factory):
 
     from refresh_notebooks import compact_pictures
 
-    found = {}
-    for value in (0.4, 0.5):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DRAW.format(value=value))])
-        NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
-        found[value] = compact_pictures(notebook.cells[0].outputs)
-    return found
+    values = (0.4, 0.5)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DRAW.format(value=value)) for value in values])
+    NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
+    return {value: compact_pictures(cell.outputs) for value, cell in zip(values, notebook.cells, strict=True)}
 
 
 def run_nbval(path, *options):
@@ -38,15 +36,17 @@ def run_nbval(path, *options):
     return subprocess.run(command, cwd=path.parent, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
-@pytest.mark.parametrize(("stored", "fails"), [(0.4, False), (0.5, True)])
-def test_a_stored_picture_must_look_like_the_one_that_is_drawn(tmp_path, drawn, stored, fails):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DRAW.format(value=0.4), execution_count=1)])
-    notebook.cells[0].outputs = drawn[stored]
+def test_a_stored_picture_must_look_like_the_one_that_is_drawn(tmp_path, drawn):
+    """The second cell stores the picture of another value."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(DRAW.format(value=0.4), execution_count=i) for i in (1, 2)])
+    for cell, stored in zip(notebook.cells, (0.4, 0.5), strict=True):
+        cell.outputs = drawn[stored]
     path = tmp_path / "chapter.ipynb"
     nbformat.write(notebook, path)
     result = run_nbval(path, "-p", "nbval_pictures")
-    assert result.returncode == fails, result.stdout + result.stderr
-    assert ("is not the one that the cell draws" in result.stdout) == fails
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "1 failed, 1 passed" in result.stdout and "Cell 1" in result.stdout
+    assert "is not the one that the cell draws" in result.stdout
     assert run_nbval(path).returncode == 0, "without the plugin nobody would know"
 
 
