@@ -422,7 +422,7 @@ def test_one_training_at_a_time(tmp_path):
             theirs.send(f"{type(error).__name__}: {error}")
 
     def start(_):
-        process = context.Process(target=second)
+        process = context.Process(target=second, daemon=True)
         process.start()
         assert ours.poll(60), "it waits for the first to end"
         seen.append(ours.recv())
