@@ -1,4 +1,7 @@
-"""Batch samplers for a ``DataLoader``: lists of row numbers, with several items of each class in every batch."""
+"""Batch samplers for a ``DataLoader``: lists of row numbers, with several items of each class in every batch.
+
+Processes that train together share a batch: it is the same whatever their number, and each takes its part of it.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,21 @@ _SEEDS = 2**63
 
 
 class EpochSampler(Sampler[list[int]]):
-    """Epochs that follow from seed and number. Iterating gives one epoch, and once more the next one; a subclass plans it."""
+    """Epochs that follow from seed and number. Iterating gives one epoch, and once more the next one; a subclass plans it.
 
-    def __init__(self, generator: torch.Generator | None, seed: int | None):
+    Of each batch the process ``rank`` of ``num_replicas`` gives its part: consecutive items, so that the parts in the order of the ranks
+    are the batch; the first ones have one item more where it does not divide.
+    """
+
+    def __init__(self, generator: torch.Generator | None, seed: int | None, num_replicas: int, rank: int):
         if generator is not None:
             check_instance("generator", generator, torch.Generator, "torch.Generator().manual_seed(0)")
             if seed is not None:
                 raise ValueError("seed must be left out if there is a generator: it is drawn from it")
             seed = int(torch.randint(_SEEDS - 1, (), generator=generator, device=generator.device))
         self.seed = check_count("seed", 0 if seed is None else seed, at_least=0, at_most=_SEEDS - 1)
+        self.num_replicas = check_count("num_replicas", num_replicas)
+        self.rank = check_count("rank", rank, at_least=0, at_most=self.num_replicas - 1)
         self.epoch, self.position, self.begun = 0, 0, False
         self.length = len(self._plan())
 
@@ -44,14 +53,15 @@ class EpochSampler(Sampler[list[int]]):
         self.begun = True
         for items in self._plan()[self.position :]:
             self.position += 1
-            yield items.tolist()
+            yield self._part(items)
 
     def set_epoch(self, epoch: int) -> None:
         """The next iteration gives this epoch from its beginning. Without this call each iteration gives the next epoch."""
         self.epoch, self.position, self.begun = check_count("epoch", epoch, at_least=0), 0, False
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch and number of batches given. Workers fetch ahead: set ``position`` to the number of batches that you have used."""
+        """Epoch and number of batches given, the same on all processes. Workers fetch ahead: set ``position`` to the number of batches
+        that you have used."""
         over = self.position == self.length
         return {"seed": self.seed, "epoch": self.epoch + over, "position": 0 if over else self.position}
 
@@ -64,7 +74,20 @@ class EpochSampler(Sampler[list[int]]):
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes these batches these ones."""
+        share = {} if self.num_replicas == 1 else {"num_replicas": self.num_replicas, "rank": self.rank}
+        return self.shape() | {"seed": self.seed} | share
+
+    def shape(self) -> dict[str, Any]:
+        """Numbers and text that tell the batches of this sampler from others of one seed."""
         raise NotImplementedError
+
+    def _part(self, items: Tensor) -> list[int]:
+        if len(items) < self.num_replicas:
+            raise ValueError(
+                f"num_replicas must be at most the items of a batch, but one of epoch {self.epoch} has {len(items)} for "
+                f"{self.num_replicas} processes; take more classes, or more per_class"
+            )
+        return items.tensor_split(self.num_replicas)[self.rank].tolist()
 
     def _plan(self) -> list[Tensor]:
         return self.plan(torch.Generator().manual_seed((self.seed + self.epoch * _NEXT_EPOCH) % _SEEDS))
@@ -82,7 +105,10 @@ class BalancedBatchSampler(EpochSampler):
             column of a table; row i is about item i of the data set.
         classes, per_class: the shape of a batch. More classes: more negatives; ``per_class - 1`` is the number of positives.
         generator: the seed is drawn from it; instead of ``seed``.
-        seed: the same seed and epoch give the same batches; None: 0. Give each process of a distributed training its own.
+        seed: the same seed and epoch give the same batches; None: 0.
+        num_replicas, rank: how many processes train together, and which this is, as ``torch.distributed.get_world_size()`` and
+            ``get_rank()`` say. The batches stay those of one process; this one gives its part of each. All processes take the same
+            seed.
 
     Yields: lists of row numbers. ``len``: batches of an epoch.
 
@@ -101,18 +127,28 @@ class BalancedBatchSampler(EpochSampler):
     torch.Size([6, 6])
     """
 
-    def __init__(self, labels: Labels, *, classes: int, per_class: int, generator: torch.Generator | None = None, seed: int | None = None):
+    def __init__(
+        self,
+        labels: Labels,
+        *,
+        classes: int,
+        per_class: int,
+        generator: torch.Generator | None = None,
+        seed: int | None = None,
+        num_replicas: int = 1,
+        rank: int = 0,
+    ):
         self.class_of = numbered(labels)
         self.classes = check_share("classes", classes, int(self.class_of.max()) + 1, "classes")
         self.per_class = check_count("per_class", per_class)
-        super().__init__(generator, seed)
+        super().__init__(generator, seed, num_replicas, rank)
 
     def plan(self, generator: torch.Generator) -> list[Tensor]:
         return plan_classes(self.class_of, self.classes, self.per_class, generator)
 
-    def fingerprint(self) -> dict[str, Any]:
+    def shape(self) -> dict[str, Any]:
         labels = f"{list(self.class_of.shape)} {sha256(self.class_of.numpy().tobytes())}"
-        return {"classes": self.classes, "per_class": self.per_class, "seed": self.seed, "labels": labels}
+        return {"classes": self.classes, "per_class": self.per_class, "labels": labels}
 
 
 class HierarchicalBatchSampler(EpochSampler):
@@ -126,7 +162,7 @@ class HierarchicalBatchSampler(EpochSampler):
         labels: ``[n, levels]``, fine to coarse, integers or strings.
         groups, classes, per_class: the shape of a batch.
         level: the column of the groups; 1: the parents of the classes. Larger: coarser.
-        generator, seed: as for `BalancedBatchSampler`.
+        generator, seed, num_replicas, rank: as for `BalancedBatchSampler`.
 
     Yields: lists of row numbers. ``len``: batches of an epoch, the same for each.
 
@@ -151,6 +187,8 @@ class HierarchicalBatchSampler(EpochSampler):
         level: int = 1,
         generator: torch.Generator | None = None,
         seed: int | None = None,
+        num_replicas: int = 1,
+        rank: int = 0,
     ):
         levels, _ = check_labels(labels, device="cpu")
         if levels.shape[1] < 2:
@@ -167,12 +205,12 @@ class HierarchicalBatchSampler(EpochSampler):
                 f"classes must be from 1 to {int(classes_of.max())}, the classes of the largest group of labels, got {classes}"
             )
         self.classes, self.per_class = int(classes), check_count("per_class", per_class)
-        super().__init__(generator, seed)
+        super().__init__(generator, seed, num_replicas, rank)
 
     def plan(self, generator: torch.Generator) -> list[Tensor]:
         return plan_groups(self.class_of, self.group_of, self.groups, self.classes, self.per_class, generator)
 
-    def fingerprint(self) -> dict[str, Any]:
+    def shape(self) -> dict[str, Any]:
         labels = torch.stack([self.class_of, self.group_of])
-        shape = {"groups": self.groups, "classes": self.classes, "per_class": self.per_class, "seed": self.seed}
+        shape = {"groups": self.groups, "classes": self.classes, "per_class": self.per_class}
         return shape | {"labels": f"{list(labels.shape)} {sha256(labels.numpy().tobytes())}"}

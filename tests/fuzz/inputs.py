@@ -153,7 +153,7 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(
         ("iterations", "samples", "bins", "classes", "dimensions", "per_class", "size", "steps", "chunk_size", "lists", "batch"), COUNT
     ),
-    **dict.fromkeys(("kept_positives", "kept_negatives"), COUNT),
+    **dict.fromkeys(("kept_positives", "kept_negatives", "num_replicas"), COUNT),
     **dict.fromkeys(("positives", "negatives", "bad_positives", "bad_negatives"), COUNT_TENSOR),
     **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries"), FLAG),
@@ -163,7 +163,7 @@ KINDS: dict[str, Bad] = {
 }
 #: Arguments for which Python or torch itself says what is wrong, or that another test holds.
 ELSEWHERE = {"generator", "device", "dtype", "seed", "metric_kwargs", "inputs", "batches", "optimizer", "scheduler", "checkpoint", "model"}
-ELSEWHERE |= {"sorter", "folder", "arguments", "facts", "name", "step", "head", "self"}
+ELSEWHERE |= {"rank", "sorter", "folder", "arguments", "facts", "name", "step", "head", "self"}
 #: "k" is a sequence here.
 SEQUENCE_OF_K = {"capped_recall", "RecallAtKLoss", "SupRecallLoss"}
 

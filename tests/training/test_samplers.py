@@ -127,6 +127,36 @@ def test_a_sampler_goes_on_from_its_state(kind, given):
     assert isinstance(resumed.state_dict()["epoch"], int)
 
 
+@pytest.mark.parametrize("kind", SAMPLERS)
+@pytest.mark.parametrize("processes", [2, 5])
+def test_processes_share_the_batches_of_one(kind, processes):
+    """Consecutive parts that differ by one item at most, in each epoch, after ``set_epoch`` and from a state of any of them."""
+    make = SAMPLERS[kind]
+    expected = epochs(make(seed=3), 3)
+    parts = [make(seed=3, num_replicas=processes, rank=rank) for rank in range(processes)]
+    assert {len(part) for part in parts} == {len(expected[0])}
+
+    def together():
+        shares = list(zip(*(list(part) for part in parts), strict=True))
+        assert all(max(map(len, share)) - min(map(len, share)) <= 1 for share in shares)
+        return [[*chain(*share)] for share in shares]
+
+    assert [together() for _ in range(3)] == expected
+    assert any(len(batch) % processes for epoch in expected for batch in epoch) or processes == 2
+    for part in parts:
+        part.set_epoch(1)
+    assert together() == expected[1]
+    for part in parts:
+        part.load_state_dict({"seed": 3, "epoch": 2, "position": 1})
+    assert together() == expected[2][1:]
+    assert len({str(part.state_dict()) for part in parts}) == 1 and len({str(part.fingerprint()) for part in parts}) == processes
+
+
+def test_a_batch_with_fewer_items_than_processes_is_refused():
+    with pytest.raises(ValueError, match="num_replicas must be at most the items of a batch, but one of epoch 0 has 3 for 4 processes"):
+        list(flat(torch.arange(9), classes=3, per_class=1, num_replicas=4))
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_it_feeds_a_data_loader(workers):
     data = TensorDataset(torch.arange(60), LABELS)
@@ -189,6 +219,9 @@ def test_the_default_device_and_dtype_do_not_matter(kind):
         (flat, {"seed": "3"}, ValueError, "seed must be a whole number"),
         (flat, {"generator": 3}, TypeError, "generator must be a Generator"),
         (flat, {"generator": torch.Generator(), "seed": 1}, ValueError, "seed must be left out if there is a generator"),
+        (flat, {"num_replicas": 0}, ValueError, "num_replicas must be a whole number of at least 1, got 0"),
+        (tree, {"num_replicas": 2, "rank": 2}, ValueError, "rank must be a whole number from 0 to 1, got 2"),
+        (tree, {"rank": 1}, ValueError, "rank must be"),
         (tree, {"groups": 7}, ValueError, "groups must be from 1 to the 6 groups of labels, got 7"),
         (tree, {"groups": 0}, ValueError, "groups must be a whole number"),
         (tree, {"classes": 9}, ValueError, "classes must be from 1 to 8, the classes of the largest group of labels, got 9"),
