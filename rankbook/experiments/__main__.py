@@ -6,8 +6,9 @@
     python -m rankbook.experiments NAME --data SET --root DIR        # on a data set of yours; the list says which a study knows
     python -m rankbook.experiments evidence                          # what all of them say, pair by pair; seconds
 
-A run can be interrupted at any time; the same command goes on. Learned sorters and benchmarks have commands of their own:
-``python -m rankbook.experiments.sorters``, ``python -m rankbook.experiments.benchmarks``.
+A run can be interrupted at any time; the same command goes on. Learned sorters, benchmarks and a training of yours have commands of
+their own:
+``python -m rankbook.experiments.sorters``, ``python -m rankbook.experiments.benchmarks``, ``python -m rankbook.experiments.train``.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rankbook.files import locked, probe, sha256, write_whole
+from rankbook.training.together import Together
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), Tensor, nn.Parameter)
 _HOW = {"params", "param_names", "foreach", "fused", "capturable", "differentiable"}  # say how an optimizer computes, not what
@@ -31,10 +32,20 @@ class Checkpoint:
 
     The file is what ``torch.save`` writes, so that ``torch.load(path, weights_only=True)`` reads it, and a last line with its
     checksum. Nothing in it is code.
+
+    Of several processes that train together the one of rank 0 holds, writes and reads the file, which has what is each one's own too:
+    its batches and its random state. So it is of one step for all, wherever one of them is killed.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, parts: Mapping[str, Any], configuration: Callable[[], Mapping[str, str]]):
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        parts: Mapping[str, Any],
+        configuration: Callable[[], Mapping[str, str]],
+        together: Together | None = None,
+    ):
         self.path = None if path is None else Path(path)
+        self.together = together or Together()
         if self.path is None:
             return
         for name, part in parts.items():
@@ -45,13 +56,15 @@ class Checkpoint:
                     "a DataLoader(batch_sampler=rb.BalancedBatchSampler(...)), or "
                     "the StatefulDataLoader of torchdata"
                 )
-        probe(self.path)
-        self.parts, self.configuration = dict(parts), dict(configuration())
+        self.together.first("looking for the checkpoint's place", lambda: probe(self.path))
+        self.parts = dict(parts)
+        processes = {} if self.together.count == 1 else {"processes": str(self.together.count)}
+        self.configuration = processes | dict(configuration())
         self.held = contextlib.ExitStack()
 
     def __enter__(self) -> Checkpoint:
         if self.path is not None:
-            self.held.enter_context(locked(self.path, wait=False))
+            self.together.first("taking the checkpoint", lambda: self.held.enter_context(locked(self.path, wait=False)))
         return self
 
     def __exit__(self, *exception: Any) -> None:
@@ -61,33 +74,47 @@ class Checkpoint:
     def save(self, history: list[dict[str, Any]]) -> None:
         if self.path is None:
             return
-        state = {name: readable(f"the state of {name}", part.state_dict()) for name, part in self.parts.items()}
-        file = io.BytesIO()
-        torch.save({"configuration": self.configuration, "state": state, "random": _random_state(), "history": history}, file)
-        content = file.getvalue()
-        write_whole(self.path, content + b"\n" + sha256(content).encode())
+        own = self.together.each("saving its own state", lambda: self._state(["batches"] if self.together.rank else list(self.parts)))
+        others = self.together.gather(own if self.together.rank else None)[1:]
+        self.together.first("writing the checkpoint", lambda: self._write(own | {"history": history, "others": others}))
 
     def load(self) -> list[dict[str, Any]]:
         """Load the states in place and return the history; nothing happens if there is no checkpoint yet."""
-        if self.path is None or not self.path.exists():
+        if self.path is None:
             return []
-        saved = self._read()
-        self._compare(saved["configuration"])
+        content = self.together.first("reading the checkpoint", lambda: self.path.read_bytes() if self.path.exists() else None)
+        content = self.together.from_first(content)
+        return [] if content is None else self.together.each("going on from the checkpoint", lambda: self._restore(self._read(content)))
+
+    def _state(self, names: list[str]) -> dict[str, Any]:
+        state = {name: readable(f"the state of {name}", self.parts[name].state_dict()) for name in names}
+        return {"configuration": self.configuration, "state": state, "random": _random_state()}
+
+    def _write(self, saved: dict[str, Any]) -> None:
+        file = io.BytesIO()
+        torch.save(saved, file)
+        content = file.getvalue()
+        write_whole(self.path, content + b"\n" + sha256(content).encode())
+
+    def _restore(self, saved: dict[str, Any]) -> list[dict[str, Any]]:
+        own = ([saved, *saved["others"]] + [saved] * self.together.count)[self.together.rank]
+        self._compare(own["configuration"])
+        state = saved["state"] | own["state"]
         for name, part in self.parts.items():
             try:
-                part.load_state_dict(saved["state"][name])
+                part.load_state_dict(state[name])
             except Exception as error:  # shapes, keys, values: each part has its own
                 raise ValueError(
                     f"checkpoint {self.path} belongs to another training: the state of {name} does not fit: {error}; "
                     "choose another path, or delete it to start anew"
                 ) from error
-        torch.set_rng_state(saved["random"]["cpu"])  # dropout goes on where it was
-        if "cuda" in saved["random"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(saved["random"]["cuda"][: torch.cuda.device_count()])
+        torch.set_rng_state(own["random"]["cpu"])  # dropout goes on where it was
+        if "cuda" in own["random"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(own["random"]["cuda"][: torch.cuda.device_count()])
         return saved["history"]
 
-    def _read(self) -> dict[str, Any]:
-        content, _, checksum = self.path.read_bytes().rpartition(b"\n")
+    def _read(self, content: bytes) -> dict[str, Any]:
+        content, _, checksum = content.rpartition(b"\n")
         if sha256(content).encode() != checksum:
             raise ValueError(
                 f"checkpoint {self.path} is damaged, or not one of this version of rankbook: its checksum does not fit; "
@@ -95,7 +122,7 @@ class Checkpoint:
             )
         try:
             saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-            return {name: saved[name] for name in ("configuration", "state", "random", "history")}
+            return {name: saved[name] for name in ("configuration", "state", "random", "history")} | {"others": saved.get("others", [])}
         except Exception as error:  # zip, unpickling, missing keys: the checksum holds, so someone else wrote it
             raise ValueError(f"checkpoint {self.path} is not one of rankbook's: {error}; choose another path") from error
 

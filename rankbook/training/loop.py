@@ -19,6 +19,7 @@ from rankbook.checks import check_callable, check_count, check_instance
 from rankbook.precision import gradients
 from rankbook.training.checkpoint import Checkpoint, configure, row_of
 from rankbook.training.sources import Batches, Pair, endless, resumable
+from rankbook.training.together import Together, unwrapped
 
 
 def train(
@@ -53,6 +54,12 @@ def train(
             ``load_state_dict``, or is a ``DataLoader`` over a `BalancedBatchSampler` (what its workers draw at random is not
             held). One training at a time writes it.
 
+    Several processes train one model in ``DistributedDataParallel``: each makes this call with its own batches, such as its part of
+    those of a `BalancedBatchSampler`, and `DistributedLoss`. The process of rank 0 keeps the one checkpoint, which has the batches and
+    the random state of each; kill any of them, start all again, and they go on together. ``evaluate`` is called on all, with the model
+    itself: `evaluate_distributed` shares the work. The bits are the same for two processes; for more, with gradients averaged as
+    ``rankbook.training.together.averages_in_order`` does, else to rounding.
+
     Returns: the history, one row each ``every`` steps: step, mean loss since the row before, and what ``evaluate`` returns.
 
     Cost: beside the model's own, one norm of the gradients a step.
@@ -63,7 +70,7 @@ def train(
             state that could not be read back.
         ValueError: batches that end; a damaged checkpoint, or one of another training: the error says what differs.
         OSError: the checkpoint cannot be written; noticed before the first step.
-        RuntimeError: another process trains into this checkpoint.
+        RuntimeError: another process trains into this checkpoint; of several processes, one has met an error.
 
     Set the environment variable ``TQDM_DISABLE=1`` for no progress bar.
 
@@ -81,26 +88,29 @@ def train(
     every = steps if every is None else check_count("every", every)
     if pair is not None:
         check_callable("pair", pair)
+    together, core = Together(model), unwrapped(model)
+    _check_shared(loss_fn, together)
+    together.agree("rb.train", {"steps": steps, "every": every, "whether a checkpoint is given": checkpoint is not None})
     batches = batches if checkpoint is None else resumable(batches)
-    parts = {"model": model, "optimizer": optimizer, "batches": batches}
+    parts = {"model": core, "optimizer": optimizer, "batches": batches}
     if scheduler is not None:
         parts["scheduler"] = check_instance("scheduler", scheduler, LRScheduler, "torch.optim.lr_scheduler.LinearLR(optimizer)")
     if evaluate is not None:
         check_callable("evaluate", evaluate)
     if isinstance(loss_fn, nn.Module):
-        parts["loss"] = loss_fn
-    names = _names_of_weights(model, loss_fn, optimizer, complete=checkpoint is not None)
+        parts["loss"] = unwrapped(loss_fn)
+    names = _names_of_weights(core, loss_fn, optimizer, complete=checkpoint is not None)
     home = next(itertools.chain(model.parameters(), model.buffers()), None)
     pairs = endless(batches, pair, None if home is None else home.device)
 
-    with gradients(), Checkpoint(checkpoint, parts, lambda: configure(model, loss_fn, batches, optimizer, scheduler)) as state:
+    with gradients(), Checkpoint(checkpoint, parts, lambda: configure(core, loss_fn, batches, optimizer, scheduler), together) as state:
         history = state.load()
         done = history[-1]["step"] if history else 0
         if done > steps:
             raise ValueError(f"checkpoint {checkpoint} is at step {done}, beyond steps={steps}; ask for more steps or delete it")
         total, since = 0.0, done
         model.train()
-        quiet = bool(os.environ.get("TQDM_DISABLE"))  # the notebook bar of tqdm does not read it
+        quiet = bool(os.environ.get("TQDM_DISABLE")) or together.rank > 0  # the notebook bar of tqdm does not read it
         for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, unit="step", leave=None, disable=quiet):
             inputs, labels = next(pairs)
             loss = loss_fn(model(inputs), labels)
@@ -119,12 +129,22 @@ def train(
                 if evaluate is not None:
                     model.eval()
                     with torch.no_grad():
-                        row |= row_of(evaluate(model))
+                        row |= row_of(evaluate(core))
                     model.train()
                 history.append(row)
                 state.save(history)
     model.eval()
     return pd.DataFrame(history)
+
+
+def _check_shared(loss_fn: Any, together: Together) -> None:
+    """Weights of the loss are shared as those of the model are, or each process would train others."""
+    alone = isinstance(loss_fn, nn.Module) and unwrapped(loss_fn) is loss_fn
+    if together.count > 1 and alone and any(weights.requires_grad for weights in loss_fn.parameters()):
+        raise ValueError(
+            f"loss_fn has weights of its own, which {together.count} processes must share as they share the model's; "
+            "try torch.nn.parallel.DistributedDataParallel(loss_fn)"
+        )
 
 
 def _names_of_weights(model: nn.Module, loss_fn: Any, optimizer: Optimizer, *, complete: bool) -> dict[str, Tensor]:

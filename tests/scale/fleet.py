@@ -1,4 +1,5 @@
-"""Start processes that work together: ``python -m scale.fleet FOLDER W...`` runs each check of `scale.checks` in W processes.
+"""Start processes that work together: ``python -m scale.fleet FOLDER W...`` runs each check of `scale.checks` and
+`scale.training_checks` in W processes.
 
 They are forked from one that has imported torch, talk by gloo through a file, and write what each check said, a file each. A check that
 hangs ends with the time limit of the group, or of whoever started this.
@@ -48,6 +49,7 @@ def start(world, folder):
 
 
 if __name__ == "__main__":
-    from scale.checks import CHECKS
+    from scale import checks, training_checks
 
+    CHECKS = [*checks.CHECKS, *training_checks.CHECKS]
     sys.exit(max(start(int(world), Path(sys.argv[1]) / world) for world in sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""W processes are one process: losses, gradients and metrics, in the checks of `scale.checks`, run by `scale.fleet`."""
+"""W processes are one process: losses, gradients, metrics and trainings. `scale.fleet` runs `scale.checks` and `scale.training_checks`."""
 
 import json
 import os
@@ -11,7 +11,9 @@ import torch
 import rankbook as rb
 from losses.contract import CASES
 from losses.scenes import batch
-from scale.checks import CHECKS
+from scale import checks, training_checks
+
+CHECKS = [*checks.CHECKS, *training_checks.CHECKS]
 
 SECONDS = 120
 
