@@ -2,7 +2,10 @@
 
 import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,7 @@ def examples() -> dict[str, str]:
 
 EXAMPLES = examples()
 START = EXAMPLES.pop("start")
+SHARED = "Several processes"
 
 
 def libraries(code: str) -> list[str]:
@@ -64,7 +68,7 @@ def loss_of(names, model) -> float:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the libraries
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "Sentence Transformers"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in ("Sentence Transformers", SHARED)])
 def test_an_example_of_the_page_trains(name, start):
     code = EXAMPLES[name]
     needs(*libraries(code))
@@ -77,6 +81,26 @@ def test_an_example_of_the_page_trains(name, start):
     print(f"{name}: loss {loss:.3f} to {after:.3f}, {told}")
     assert after < 0.8 * loss
     assert measured["R@1"] > 1.1 * found["R@1"] and measured["AP"] > 1.1 * found["AP"]
+
+
+def test_the_example_of_several_processes_is_that_of_one(start, tmp_path):
+    """Started as the page says; its last words, on each process, are those of a training in one."""
+    script = tmp_path / "script.py"
+    script.write_text(f"{START}\ntorch.manual_seed(0)\nmodel.head.reset_parameters()\n{EXAMPLES[SHARED]}")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    ended = subprocess.run(launch, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    torch.manual_seed(0)
+    start["model"].head.reset_parameters()
+    untrained = start["measure"](start["model"])["R@1"]
+    rb.train(start["model"], start["loss_fn"], start["loader"], start["optimizer"], steps=60)
+    alone = start["measure"](start["model"])
+    said = [ast.literal_eval(found) for found in re.findall(r"\{[^}]*\}", ended.stdout)]  # the lines of two processes may run together
+    assert len(said) == 2 and said[0] == said[1]
+    assert said[0] == pytest.approx(alone, abs=2e-3)
+    assert alone["R@1"] > 1.1 * untrained
 
 
 def test_the_page_has_the_loops_that_it_should():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -31,6 +32,7 @@ def process_group(device: torch.device, timeout: float) -> Iterator[torch.device
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(seconds=timeout))
     yield device
+    gc.collect()  # a model in a cycle holds the group, which would then end with the interpreter, whose lock its threads may wait for
     dist.destroy_process_group()
 
 
