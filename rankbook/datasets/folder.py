@@ -70,7 +70,7 @@ def image_folder(
     files = _pictures(root)
     images = ImageFiles(root, files, size=size, transform=transform)
     if on_error == "skip":
-        images = _readable(images)
+        images = readable(images)
         files = images.files
     # a/b/c.jpg -> a/b, a: fine to coarse
     parents = [[str(parent) for parent in file.parents][:-1] for file in files]
@@ -188,7 +188,8 @@ def _pictures(root: Path) -> list[Path]:
     return found
 
 
-def _readable(images: ImageFiles) -> ImageFiles:
+def readable(images: ImageFiles) -> ImageFiles:
+    """Those that can be read; a warning names the others."""
     good, said = [], []
     for row in range(len(images)):
         try:
