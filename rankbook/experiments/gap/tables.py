@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,8 @@ class Tables:
 def chosen(tuning: pd.DataFrame) -> dict[tuple[str, int | None], float]:
     """The rate of the best line of each training; of equal ones the lower."""
     best = tuning.sort_values(["mAP@R", "lr"], ascending=[False, True]).drop_duplicates(["loss", "batch"])
-    return {(line["loss"], None if line["batch"] != line["batch"] else int(line["batch"])): line["lr"] for line in best.to_dict("records")}
+    sizes = [None if pd.isna(size) else int(size) for size in best["batch"]]
+    return dict(zip(zip(best["loss"], sizes, strict=True), best["lr"], strict=True))
 
 
 # ---------------------------------------------------------------------- one line
@@ -186,9 +187,3 @@ def _weights(config: Mapping[str, Any], root: Path | None, loss: str, batch: int
 def _batches(data: str, root: Path | None, seed: int, classes: int, per_class: int) -> tuple[list[torch.Tensor], torch.Tensor]:
     """Common to all models of a seed."""
     return dealt(draw(data, root, seed).train.labels, classes, per_class, seed)
-
-
-def lines_of(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The lines of a stored table as configurations: blanks are None."""
-    for line in table.to_dict("records"):
-        yield {name: None if isinstance(value, float) and value != value else value for name, value in line.items()}

@@ -81,14 +81,14 @@ def batches(data: Samples, batch: int | None, seed: int) -> Iterator[Tensor]:
 
 
 @lru_cache(maxsize=2)
-def trained(training: Training, root: Path | None, items: int = ITEMS, trail: int = 0) -> Trained:
+def trained(training: Training, root: Path | None, trail: int = 0) -> Trained:
     """Train, keeping the weights at `SHARES` and ``trail`` steps before each. The same call gives the same weights.
 
     AdamW; the learning rate falls to 0 along a cosine.
     """
     data = draw(training.data, root, training.seed).train
     size = training.batch or len(data)
-    steps = max(1, round(items / size))
+    steps = max(1, round(ITEMS / size))
     stops = {share: max(1, round(share * steps)) for share in SHARES}
     start = process_time()
     head = first_weights(data.inputs.shape[1], training.seed)
