@@ -6,7 +6,8 @@
     python -m rankbook.experiments.gap emoji --seeds 2 --folder my/results
 
 The tables are gap_training.csv, gap_shapes.csv and gap_gradients.csv. Seeds are made one after the other, all three tables of each, so
-that an interrupted run leaves whole seeds; the same command goes on. A seed takes two to four CPU minutes.
+that an interrupted run leaves whole seeds; the same command goes on. A seed takes 15 (grocery) to 80 (cub) CPU seconds, the learning rates
+before the first one twice that.
 """
 
 from __future__ import annotations

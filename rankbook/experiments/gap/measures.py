@@ -89,6 +89,6 @@ def violations(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
     margins = CalibrationLoss()
     scores, same = embeddings @ embeddings.T, labels[:, None] == labels
     positives, negatives = int(same.sum()) - len(labels), int((~same).sum())
-    pulled = (scores < margins.pos_margin).logical_and_(same).fill_diagonal_(False)
+    pulled = (scores < margins.pos_margin).logical_and_(same)  # an item and itself are at 1
     pushed = (scores > margins.neg_margin).logical_and_(~same)
     return {"bad_positives": int(pulled.sum()) / positives, "bad_negatives": int(pushed.sum()) / negatives}

@@ -14,7 +14,8 @@ def at_equal_ap(table: pd.DataFrame, column: str, level: float | None = None) ->
     """The value of a column where each training passes the same AP on its training set, between two of its stored stages.
 
     Args:
-        table: lines of ``gap_training`` of one data set, of the trainings that shall be compared, with more than one ``share`` each.
+        table: lines of ``gap_training`` of one data set, of the trainings that shall be compared, with more than one ``share`` each. Not
+            the first weights: from there to a quarter of a training the curve is not straight.
         column: such as ``"gap@128"``.
         level: of ``whole``; None: the middle of the range that every training passes.
 

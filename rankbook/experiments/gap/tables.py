@@ -22,8 +22,8 @@ COMMAND = "python -m rankbook.experiments.gap"
 FIRST = "first weights"
 MEASURED = (16, 128, 400, 1000)  # batches on which the gap is measured, the same for all models of a seed
 TUNING_SEED, TEST_SEEDS = 100, (0, 1, 2, 3, 4)
-RATES = (0.003, 0.01, 0.03)
-FEW_STEPS = (0.01, 0.03, 0.1)  # as many values for the whole set, which makes 7 to 13 steps
+RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
+FEW_STEPS = (0.001, 0.003, 0.01, 0.03, 0.1)  # as many values for the whole set, which makes 7 to 12 steps
 
 #: Loss and batch size (None: the whole set) of every training.
 TRAININGS: dict[str, tuple[tuple[str, int | None], ...]] = {
