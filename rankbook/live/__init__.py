@@ -12,6 +12,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
+from rankbook.live.gap_sizes import GapSizes
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.metric_board import MetricBoard
@@ -21,6 +22,7 @@ from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
 from rankbook.live.score_sweep import ScoreSweep
 from rankbook.live.sorter_sweep import SorterSweep
+from rankbook.live.split_batches import SplitBatches
 from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
@@ -31,6 +33,7 @@ from rankbook.live.which_loss import WhichLoss
 __all__ = [
     "EqualAP",
     "FeltNeighbors",
+    "GapSizes",
     "HierarchyStrip",
     "LearnedSorters",
     "LiveFigure",
@@ -41,6 +44,7 @@ __all__ = [
     "RankerGallery",
     "ScoreSweep",
     "SorterSweep",
+    "SplitBatches",
     "Staircase",
     "SupRankStep",
     "TauGradient",

@@ -7,6 +7,7 @@ import rankbook as rb
 from rankbook.live import (
     EqualAP,
     FeltNeighbors,
+    GapSizes,
     HierarchyStrip,
     LearnedSorters,
     MetricBoard,
@@ -15,6 +16,7 @@ from rankbook.live import (
     RankStrip,
     ScoreSweep,
     SorterSweep,
+    SplitBatches,
     Staircase,
     SupRankStep,
     TauGradient,
@@ -34,6 +36,12 @@ SCENES = {
         {"scores": [0.5], "levels": [2]},
     ],
     FeltNeighbors: [{}, {"x": 0.22}, {"scores": [0.5] * 3 + [0.1] * 6, "x": 0.5, "error": 1.0}, {"x": 1.0, "error": 0.05}],
+    GapSizes: [
+        {},
+        {"classes": 64, "items": 16, "shift": 9.0, "bad_positives": 1.0, "bad_negatives": 1.0},
+        {"classes": 2, "items": 2, "shift": 0.0, "bad_positives": 0.1, "bad_negatives": 0.01},
+        {"classes": 64, "items": 7, "shift": 3.3, "bad_positives": 0.0, "bad_negatives": 0.002},
+    ],
     HierarchyStrip: [
         {},
         {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
@@ -65,6 +73,13 @@ SCENES = {
         {"sorter": "knots"},
         {"sorters": {"z": rb.KnotSorter(knots=9), "a": rb.KernelSorter()}, "scores": TIED, "item": 1},
         {"sorter": "gru", "scores": [0.0, 1.0], "item": 0},
+    ],
+    SplitBatches: [
+        {},
+        {"relevance": [1, 1, 1, 0, 1, 1, 1, 0], "batch": [0, 0, 0, 1, 1, 1, 1, 0]},
+        {"scores": TIED, "relevance": [1, 0, 1], "batch": [0, 0, 0], "item": 2},
+        {"relevance": [0] * 8},
+        {"scores": [0.5, 0.5], "relevance": [1, 0], "batch": [0, 1], "item": 0},
     ],
     Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.001}, {"tau": 1.0}],
     SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],

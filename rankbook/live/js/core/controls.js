@@ -88,19 +88,27 @@ export function handle(box, { label, min, max, face, change, digits = 2, round, 
 // Temperatures live on a log axis and are kept to three figures, so that a state is short to read.
 export const onLogAxis = { round: (value) => Number(value.toPrecision(3)), nudge: (value, steps) => value * 10 ** (steps * 0.02) };
 
-// A native slider in whole steps of about 5 %, so that both ends are reached.
-export function logSlider(parent, { label, min, max, change }) {
-  const steps = Math.round(Math.log10(max / min) / 0.02);
+// A native slider from `min` to `max`; `shown(value)` is what the reader sees beside it.
+export function slider(parent, { label, min, max, step, change, shown = String }) {
   const row = html(parent, "label", { class: "rb-slider" });
   html(row, "span", {}, label);
-  const input = html(row, "input", { type: "range", min: 0, max: steps, step: 1 });
+  const input = html(row, "input", { type: "range", min, max, step });
   const number = html(row, "span", { class: "rb-slider-number" });
-  input.addEventListener("input", () => change(clamp(onLogAxis.round(min * (max / min) ** (input.value / steps)), min, max)));
-  return (value) => {
-    input.value = Math.round((steps * Math.log(value / min)) / Math.log(max / min));
-    input.setAttribute("aria-valuetext", String(value));
-    number.textContent = String(value);
+  input.addEventListener("input", () => change(Number(input.value)));
+  return (value, text = shown(value)) => {
+    input.value = value;
+    input.setAttribute("aria-valuetext", text);
+    number.textContent = text;
   };
+}
+
+// In whole steps of about 5 %, so that both ends are reached.
+export function logSlider(parent, { label, min, max, change }) {
+  const steps = Math.round(Math.log10(max / min) / 0.02);
+  const show = slider(parent, {
+    label, min: 0, max: steps, step: 1, change: (at) => change(clamp(onLogAxis.round(min * (max / min) ** (at / steps)), min, max)),
+  });
+  return (value) => show(Math.round((steps * Math.log(value / min)) / Math.log(max / min)), String(value));
 }
 
 // Native radio buttons in one row: arrow keys and screen readers know them. `names`: value -> what the reader sees.
