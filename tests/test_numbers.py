@@ -32,7 +32,6 @@ IN_PAGES = {
         "500": "ITEMS in table_file.js",
         "100,000": "ROWS in table_file.js",
         "10^-6": "DEAD in rankbook.live.figure",
-        "3": "the number of the chapter on smooth ranks",
         "0.26": "STEADY in temperature.js, held to the chapter by tests/live/test_temperature.py",
         "0.87": "STEADY in temperature.js",
     },

@@ -166,8 +166,8 @@ NOTES: list[Rule] = [
     },
     {
         "when": {**_EMBEDDINGS, "over": ["yes"]},
-        "text": "{batch} is more than your memory holds: take fewer classes. Adding up gradients of small batches trains the small batch's "
-        "ranking, not the large one's.",
+        "text": "{batch} is more than your memory holds: rb.two_pass_backward makes its exact gradient in chunks. Adding up gradients of "
+        "small batches trains the small batch's ranking, not the large one's.",
     },
     {
         "when": {**_EMBEDDINGS, "machines": ["many"]},

@@ -91,7 +91,7 @@ export function temperatureSection({ heat, tau, report }) {
       ["error of the ranks / n", rankError(heat.sample, tau)],
       ["\u03c4 in standard deviations", tau / spread],
       ["standard deviation within a list", compact(spread)],
-      ["chapter 3 starts at \u03c4", compact(start)],
+      ["a start for \u03c4", compact(start)],
       ["and hardly moved between", STEADY.map((times) => compact(times * spread)).join(" and ")],
     ],
   };

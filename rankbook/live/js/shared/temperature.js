@@ -5,7 +5,7 @@ import { exactRanks, sigmoidRanks, sigmoidSlope } from "../core/math.js";
 const THINNED = 100;   // items of a list on which the error of the ranks is measured, and
 const PAIRS = 250000;  // pairs of items of all such lists
 const WIDEST = 1e100;  // the squares of scores farther apart overflow
-// Chapter 3, in standard deviations of the scores: where to start, and between what its tuning hardly moved.
+// The chapter on smooth ranks, in standard deviations of the scores: where to start, and between what its tuning hardly moved.
 const START = 0.5;
 export const STEADY = [0.26, 0.87];
 
