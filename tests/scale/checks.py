@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 import rankbook as rb
 from losses.contract import CASES
 from losses.scenes import family
+from rankbook.experiments.benchmarks import scale_traps, scale_ways
 from rankbook.scale.processes import of_each
 
 ROWS, DIM = 17, 5
@@ -319,6 +320,30 @@ def buffers_are_those_of_the_first_process(rank, world):
     torch.testing.assert_close(norm.running_mean, 0.1 * mine.mean(0))
 
 
+def mistakes_are_what_the_chapter_says(rank, world):
+    """Each factor is W or 1 / W, not a constant of two processes."""
+    steps = {name: step for name, step in scale_traps.STEPS.items() if world == 2 or name != "own_batches"}  # four have no positives
+    found = {line["step"]: line for line in scale_traps.run(rank, world, seeds=(0,), steps=steps)}
+    lengths = {"whole": 1, "two_passes": 1, "chunk_by_chunk": 1, "plain_gather": 1 / world, "times_world": world}
+    for step, length in lengths.items():
+        assert found[step]["length"] == pytest.approx(length, rel=1e-6), step
+        assert found[step]["cosine"] == pytest.approx(1, rel=1e-6), step
+    assert found["times_world"]["value"] == pytest.approx(world, rel=1e-6)
+    assert found["finds_itself"]["value"] < 0.95
+    assert world > 2 or found["own_batches"]["cosine"] < 0.9
+    chunks = {step: line["all_reduces"] for step, line in found.items()}
+    assert chunks.pop("chunk_by_chunk") == scale_traps.BATCH / world / scale_traps.CHUNK
+    assert set(chunks.values()) == {1}
+
+
+def measured_ways_are_exact(rank, world):
+    """What the table of the chapter calls the error is rounding where the gradient is that of one process."""
+    for way, (_, processes) in scale_ways.WAYS.items():
+        if processes > 1:
+            (found,) = scale_ways.measure(rank, world, "small", way, [64])
+            assert found.get("error", 0.0) < 1e-5, way  # the first process alone compares
+
+
 # ------------------------------------------------------------------ evaluation
 
 
@@ -438,6 +463,8 @@ CHECKS = [
     half_precision_is_computed_in_float32,
     trained_by_ddp,
     buffers_are_those_of_the_first_process,
+    mistakes_are_what_the_chapter_says,
+    measured_ways_are_exact,
     evaluation_is_that_of_one_process,
     a_process_without_queries_evaluates_too,
     errors_reach_all_processes,
