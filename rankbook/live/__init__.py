@@ -20,6 +20,7 @@ from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
+from rankbook.live.score_shares import ScoreShares
 from rankbook.live.score_sweep import ScoreSweep
 from rankbook.live.sorter_sweep import SorterSweep
 from rankbook.live.split_batches import SplitBatches
@@ -42,6 +43,7 @@ __all__ = [
     "Predict",
     "RankStrip",
     "RankerGallery",
+    "ScoreShares",
     "ScoreSweep",
     "SorterSweep",
     "SplitBatches",

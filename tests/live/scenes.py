@@ -14,6 +14,7 @@ from rankbook.live import (
     MetricGradient,
     RankerGallery,
     RankStrip,
+    ScoreShares,
     ScoreSweep,
     SorterSweep,
     SplitBatches,
@@ -61,6 +62,13 @@ SCENES = {
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
+    ScoreShares: [
+        {},
+        {"mode": "copies", "processes": 16, "rows": 1000},
+        {"mode": "queries", "processes": 3, "rows": 2},
+        {"mode": "passes", "processes": 1},
+        {"mode": "memory", "processes": 5, "rows": 64},
+    ],
     ScoreSweep: [
         {},
         {"scores": TIED, "relevance": [1, 0, 1], "item": 2},
