@@ -166,11 +166,13 @@ NOTES: list[Rule] = [
     },
     {
         "when": {**_EMBEDDINGS, "over": ["yes"]},
-        "text": "{batch} is more than your memory holds: rb.two_pass_backward makes its exact gradient in chunks. Adding up gradients of "
-        "small batches trains the small batch's ranking, not the large one's.",
+        "text": "{batch} is more than your memory holds: rb.two_pass_backward embeds it in chunks, with the gradient of the whole (chapter "
+        '"Many processes"), or take fewer classes. Adding up gradients of small batches trains the small batch\'s ranking, not the large '
+        "one's.",
     },
     {
         "when": {**_EMBEDDINGS, "machines": ["many"]},
-        "text": "Each process ranks its own {batch} items, and no others, unless you gather the embeddings with their gradients.",
+        "text": "Each process ranks its own {batch} items, and no others: put rb.DistributedLoss around the loss, and the queries of all "
+        'processes rank the items of all (chapter "Many processes").',
     },
 ]
