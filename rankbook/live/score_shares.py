@@ -23,8 +23,7 @@ class ScoreShares(LiveFigure, module="score_shares"):
     """W processes of b rows: which pairs of the B x B matrix are scored, by whom, and what a process receives.
 
     Traits:
-        mode: "own" (each its own batch), "copies" (a gather, all rank all), "queries" (a gather, each ranks its own queries),
-            "passes" (one process, W chunks of b rows), "memory" (one process with b rows, the rest in a memory).
+        mode: "own" batches; "copies", a gather, and all rank all; "queries", a gather, and each ranks its own; "passes"; "memory".
         processes: W, from 1 to 16.
         rows: b, from 2 to 1,000 on each process.
     """
