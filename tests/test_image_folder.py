@@ -256,10 +256,11 @@ def test_what_is_known_is_not_computed_again(folder, tmp_path):
 
 
 def test_tensors_are_cached_too(tmp_path):
-    data = rb.datasets.Samples(torch.randn(4, 3, 2, 2), torch.tensor([0, 0, 1, 1]))
+    data = rb.datasets.Samples(torch.randn(4, 3, 2, 2), torch.tensor([0, 0, 1, 1]), targets=torch.rand(4))
     encoder = Encoder()
     for _ in range(2):
-        assert torch.equal(rb.datasets.features(encoder, data, cache=tmp_path).inputs, data.inputs.flatten(1)[:, :5])
+        found = rb.datasets.features(encoder, data, cache=tmp_path)
+        assert torch.equal(found.inputs, data.inputs.flatten(1)[:, :5]) and torch.equal(found.targets, data.targets)
     assert encoder.seen == 4
 
 

@@ -31,6 +31,7 @@ def make(**changes):
         "labels": LEVELS[:, 0].clone(),
         "levels": LEVELS.clone(),
         "table": pd.DataFrame({"row": range(N), "style": list("xyxyxy")}),
+        "targets": torch.arange(N) / 4,
     }
     return Samples(**fields | changes)
 
@@ -40,6 +41,7 @@ def rows_of(data):
     rows = data.table["row"].tolist()
     assert (data.inputs[:, 0] / 2).tolist() == rows
     assert torch.equal(data.levels, LEVELS[rows]) and torch.equal(data.labels, LEVELS[rows, 0])
+    assert (data.targets * 4).tolist() == rows
     assert data.table.index.equals(pd.RangeIndex(len(rows)))
     return rows
 
@@ -73,7 +75,7 @@ def test_rows_stay_together(rows, expected):
 def test_what_is_selected_shares_no_memory():
     data = make()
     part = data[1:3]
-    part.inputs.zero_(), part.labels.zero_(), part.levels.zero_(), part.table.__setitem__("row", 9)
+    part.inputs.zero_(), part.labels.zero_(), part.levels.zero_(), part.table.__setitem__("row", 9), part.targets.zero_()
     assert rows_of(data) == list(range(N))
 
 
@@ -90,9 +92,39 @@ def test_levels_and_table_may_be_left_out():
     assert repr(data) == "Samples(3 of 2 classes, inputs float32 [3, 1], 1 level)"
 
 
+def test_samples_without_classes_are_each_their_own():
+    data = Samples(torch.zeros(4, 2), targets=torch.tensor([0.5, torch.nan, 0.1, 0.2]))
+    assert data.labels.tolist() == [0, 1, 2, 3] and data.levels.tolist() == [[0], [1], [2], [3]]
+    assert data[[3, 1]].labels.tolist() == [3, 1], "a selection keeps the numbers"
+    assert data[~data.targets.isnan()].targets.tolist() == pytest.approx([0.5, 0.1, 0.2])
+    assert Samples(Container(list("ab"))).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [torch.rand(N), torch.rand(N, 3).double(), torch.eye(N, dtype=torch.bool), torch.ones(N, 2, dtype=torch.uint8), torch.rand(N, 2, 2)],
+    ids=["a score", "raters", "multi-hot", "counts", "blocks"],
+)
+def test_targets_of_every_kind_keep_their_dtype(targets):
+    part = make(targets=targets)[[4, 0]].targets
+    assert part.dtype == targets.dtype and torch.equal(part, targets[[4, 0]])
+    assert f"targets {str(targets.dtype).removeprefix('torch.')} {list(targets.shape)})" in repr(make(targets=targets))
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "said"),
     [
+        ({"targets": torch.rand(N + 1)}, ValueError, "targets must have one row for each of the 6 labels, got 7"),
+        ({"targets": torch.tensor(1.0)}, TypeError, "targets must have a length"),
+        ({"targets": [0.5] * N}, TypeError, "targets must be a torch.Tensor"),
+        ({"targets": torch.rand(N).cfloat()}, TypeError, "targets must be real"),
+        (
+            {"targets": torch.ones(N, 2).index_fill(0, torch.tensor(3), torch.inf)},
+            ValueError,
+            r"or NaN where they are unknown; at \(3, 0\)",
+        ),
+        ({"targets": torch.rand(N, device="meta")}, ValueError, "targets must be on the device of labels"),
+        ({"labels": None}, ValueError, r"labels must be given with levels"),
         ({"inputs": torch.zeros(N - 1, 2)}, ValueError, "inputs must have one row for each of the 6 labels, got 5"),
         ({"inputs": Container([1])}, ValueError, "inputs must have one row for each of the 6 labels, got 1"),
         ({"inputs": 3}, TypeError, "inputs must have a length"),

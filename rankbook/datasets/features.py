@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def features(encoder: nn.Module, data: Samples, *, cache: str | os.PathLike[str]
         found = _computed(encoder, data.inputs, list(range(len(data))), chunk_size)
     else:
         found = _through_cache(encoder, data.inputs, Path(check_path("cache", cache, "features")), chunk_size)
-    return Samples(found, data.labels, data.levels, data.table)
+    return replace(data, inputs=found)
 
 
 def _through_cache(encoder: nn.Module, inputs: Tensor | ImageFiles, folder: Path, chunk_size: int) -> Tensor:
