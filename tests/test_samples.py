@@ -184,5 +184,5 @@ def test_samples_are_not_changed_by_assignment():
 def test_every_loader_returns_samples(what):
     """Each public name of `rankbook.datasets` that loads something; readers of other sets join here with their own arguments."""
     loaders = set(rb.datasets.__all__) - {"Samples", "ImageFiles", "svmlight"}  # svmlight gives lists, not items
-    assert loaders == {"emoji", "features", "image_folder"}  # those of pictures: tests/test_image_folder.py
+    assert loaders == {"emoji", "features", "image_folder", "voc"}  # those of pictures: test_image_folder, test_voc
     assert isinstance(rb.datasets.emoji("validation", what), Samples)

@@ -7,5 +7,6 @@ from rankbook.datasets.folder import ImageFiles, image_folder
 from rankbook.datasets.grocery import grocery
 from rankbook.datasets.samples import Samples
 from rankbook.datasets.svmlight import svmlight
+from rankbook.datasets.voc import voc
 
-__all__ = ["ImageFiles", "Samples", "cub", "emoji", "features", "grocery", "image_folder", "svmlight"]
+__all__ = ["ImageFiles", "Samples", "cub", "emoji", "features", "grocery", "image_folder", "svmlight", "voc"]

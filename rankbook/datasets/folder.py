@@ -70,7 +70,7 @@ def image_folder(
     files = _pictures(root)
     images = ImageFiles(root, files, size=size, transform=transform)
     if on_error == "skip":
-        images = readable(images)
+        images = images.subset(readable(images))
         files = images.files
     # a/b/c.jpg -> a/b, a: fine to coarse
     parents = [[str(parent) for parent in file.parents][:-1] for file in files]
@@ -188,8 +188,8 @@ def _pictures(root: Path) -> list[Path]:
     return found
 
 
-def readable(images: ImageFiles) -> ImageFiles:
-    """Those that can be read; a warning names the others."""
+def readable(images: ImageFiles) -> list[int]:
+    """The pictures that can be read and decoded, by number; a warning names the others."""
     good, said = [], []
     for row in range(len(images)):
         try:
@@ -202,4 +202,4 @@ def readable(images: ImageFiles) -> ImageFiles:
         warn(f"{len(said)} of {len(images)} pictures in {images.root} cannot be read and are left out: {', '.join(said[:_SHOWN])}{more}")
     if not good:
         raise ValueError(f"root must hold pictures that can be read, but none in {images.root} can, such as {said[0]}")
-    return images.subset(good)
+    return good

@@ -98,10 +98,8 @@ def grocery(
     images = ImageFiles(home, [Path(line.file) for line in lines], size=size, transform=transform)
     check_choice("on_error", on_error, ("raise", "skip"))
     if on_error == "skip":
-        images = readable(images)
-        there = {file.as_posix() for file in images.files}
-        rows = [line.file in there for line in lines]
-        levels, table = levels[torch.tensor(rows)], table[rows].reset_index(drop=True)
+        rows = readable(images)
+        images, levels, table = images.subset(rows), levels[torch.tensor(rows)], table.iloc[rows].reset_index(drop=True)
     elif absent := [line for line in lines if not (home / line.file).is_file()]:
         raise ValueError(
             f"{absent[0].place} names {home / absent[0].file}, which is missing (and {len(absent) - 1} others are); {_WHERE}, or call "
