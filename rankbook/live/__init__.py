@@ -9,11 +9,13 @@ In JupyterLab, Colab and VS Code the traits follow both ways: what the reader dr
 the figure. Each trait has bounds and refuses what lies outside.
 """
 
+from rankbook.live.batch_positives import BatchPositives
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
 from rankbook.live.gap_sizes import GapSizes
 from rankbook.live.hierarchy_strip import HierarchyStrip
+from rankbook.live.label_costs import LabelCosts
 from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
@@ -32,10 +34,12 @@ from rankbook.live.upper_bound import UpperBound
 from rankbook.live.which_loss import WhichLoss
 
 __all__ = [
+    "BatchPositives",
     "EqualAP",
     "FeltNeighbors",
     "GapSizes",
     "HierarchyStrip",
+    "LabelCosts",
     "LearnedSorters",
     "LiveFigure",
     "MetricBoard",

@@ -5,10 +5,12 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 
 import rankbook as rb
 from rankbook.live import (
+    BatchPositives,
     EqualAP,
     FeltNeighbors,
     GapSizes,
     HierarchyStrip,
+    LabelCosts,
     LearnedSorters,
     MetricBoard,
     MetricGradient,
@@ -28,6 +30,12 @@ from rankbook.live import (
 TIED = [0.5, 0.5, 0.2]
 
 SCENES = {
+    BatchPositives: [
+        {},
+        {"positives": 1, "size": 2},
+        {"pictures": 2048, "positives": 1024, "size": 1024},
+        {"pictures": 100000, "positives": 7, "size": 1024},
+    ],
     EqualAP: [
         {},
         {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
@@ -48,6 +56,13 @@ SCENES = {
         {"scores": TIED, "levels": [2, 1, 0], "alpha": 4.0},
         {"levels": [0] * 8},
         {"scores": [0.5] * 26, "levels": [1] * 26},
+    ],
+    LabelCosts: [
+        {},
+        {"scores": TIED, "relevance": [1, 0, 1], "shift": 4.0},
+        {"relevance": [0] * 8, "shift": -4.0},
+        {"scores": [1.0, 0.0], "relevance": [0, 1]},
+        {"scores": [0.5], "relevance": [1], "shift": 1.3},
     ],
     LearnedSorters: [
         {},
