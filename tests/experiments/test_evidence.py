@@ -33,15 +33,12 @@ def test_a_line_is_the_paired_difference_of_its_runs():
 def test_every_pair_of_losses_that_shared_a_study_stands_there_once():
     table = stored_table("evidence")
     pairs = [frozenset(pair) for pair in table[["loss", "rival"]].to_numpy()]
-    assert (
-        not pd.Series([(study, pair, metric) for study, pair, metric in zip(table["study"], pairs, table["metric"], strict=True)])
-        .duplicated()
-        .any()
-    )
-    for study in studies().values():
+    names = zip(table["study"], table["data"], pairs, table["metric"], strict=True)
+    assert not pd.Series(list(names)).duplicated().any()
+    for study in (one for named in studies().values() for one in named.everywhere()):
         own, beside = len(study.contenders), 0 if study.beside is None else len(study.beside.contenders)
         expected = (own * (own - 1) // 2 + own * beside) * len(study.task.metrics)
-        assert (table["study"] == study.name).sum() == expected > 0
+        assert ((table["study"] == study.name) & (table["data"] == study.data)).sum() == expected > 0
 
 
 def test_every_study_names_its_chapter():
