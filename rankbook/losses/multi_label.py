@@ -26,14 +26,10 @@ class MultiLabelRankingLoss(ScoreLoss):
         L_{u} &= \sum_{j=1}^{c} w_j\, \ell(y_j f_j), \qquad y_j = 1 \text{ for } j \in Y_+, \text{ else } -1
         \end{aligned}
 
-    ========  ====================================================  =========================================
-    weighting :math:`w_j`                                           what it is
-    ========  ====================================================  =========================================
-    ``"u1"``  :math:`1 / c`                                         binary relevance
-    ``"u2"``  :math:`1 / (|Y_+| |Y_-|)`                             consistent for the ranking loss
-    ``"u3"``  :math:`1 / |Y_+|` or :math:`1 / |Y_-|`, its own kind   both kinds weigh alike: bounds the ranking loss
-    ``"u4"``  :math:`1 / \min(|Y_+|, |Y_-|)`                        the other reweighting
-    ========  ====================================================  =========================================
+    - ``"u1"``: :math:`w_j = 1 / c`, binary relevance.
+    - ``"u2"``: :math:`1 / (|Y_+| |Y_-|)`, consistent for the ranking loss.
+    - ``"u3"``: :math:`1 / |Y_+|` on relevant labels, :math:`1 / |Y_-|` on others: both kinds weigh alike.
+    - ``"u4"``: :math:`1 / \min(|Y_+|, |Y_-|)`.
 
     For every instance, with RankLoss the share of its pairs in the wrong order (a tie is wrong),
     :math:`\mathrm{RankLoss} \le L_{u3} / \log 2`, and :math:`\mathrm{RankLoss} \le L_{pa} / \log 2`. If all instances have equally
