@@ -29,5 +29,5 @@ STUDY = Study(
     reference="cross entropy",
     tuning_seeds=(100,),
     test_seeds=tuple(range(8)),
-    chapter="which_loss",
+    chapter="many_labels",
 )

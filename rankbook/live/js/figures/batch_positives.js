@@ -61,7 +61,7 @@ function build({ root, set }) {
     shares.forEach((share, k) => {
       const left = LEFT + (k + 0.15) * slot, middle = LEFT + (k + 0.5) * slot;
       rect(picture, left, y(share), 0.7 * slot, FLOOR - y(share), `rb-mark rb-${k ? "relevant" : "irrelevant"}`);
-      text(picture, middle, y(share) - 6, percent(share).replace("below ", "<"), "rb-tick");
+      if (share >= 0.001) text(picture, middle, y(share) - 6, percent(share), "rb-tick");
       text(picture, middle, FLOOR + 17, k < SHOWN ? String(k) : `${SHOWN}+`, "rb-tick");
     });
     text(picture, (width + LEFT - RIGHT) / 2, HEIGHT - 4, "positives in the batch", "rb-muted");
