@@ -53,6 +53,10 @@ LOSSES: dict[str, Facts] = {
 }
 
 
+#: The metrics of embeddings; a loss of the same name may also have been tried on lists of scores, which is another matter.
+RETRIEVAL = ("R@1", "R@10", "mAP@R", "AP", "H-AP", "NDCG")
+
+
 def rows(book: dict[str, Any], evidence: pd.DataFrame, *, batch: int = 4096) -> list[list[str]]:
     """A row a loss: its facts, time and memory at ``batch`` where they were measured (else what it holds), and what it lost to on our data.
 
@@ -61,13 +65,13 @@ def rows(book: dict[str, Any], evidence: pd.DataFrame, *, batch: int = 4096) -> 
         evidence: the table ``evidence``.
         batch: a size of the table of costs.
     """
-    found = []
+    found, embeddings = [], evidence[(evidence["data"] == "emoji") & evidence["metric"].isin(RETRIEVAL)]
     for name, facts in LOSSES.items():
         cost = next(
             (f"{ms:.1f} ms, {mb:.0f} MB" for size, ms, mb in book["costs"].get(name, []) if size == batch),
             f"not timed; holds {facts.holds}",
         )
-        found.append([name, facts.optimizes, facts.knobs, cost, behind(evidence, facts.study)])
+        found.append([name, facts.optimizes, facts.knobs, cost, behind(embeddings, facts.study)])
     return found
 
 
