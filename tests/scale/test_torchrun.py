@@ -25,7 +25,7 @@ NOTEBOOK = json.loads((ROOT / "book" / "many_processes.ipynb").read_text(encodin
 
 def first_batch(rank):
     data = rb.datasets.emoji("train")
-    return next(iter(rb.BalancedBatchSampler(data.labels, classes=16, per_class=4, seed=rank)))
+    return next(iter(rb.BalancedBatchSampler(data.labels, classes=32, per_class=4, num_replicas=2, rank=rank)))
 
 
 @pytest.mark.skipif(not (dist.is_available() and dist.is_gloo_available()), reason="this torch has no gloo")
