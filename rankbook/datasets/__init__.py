@@ -5,8 +5,9 @@ from rankbook.datasets.emoji import emoji
 from rankbook.datasets.features import features
 from rankbook.datasets.folder import ImageFiles, image_folder
 from rankbook.datasets.grocery import grocery
+from rankbook.datasets.memorability import lamem, lnsim, videomem
 from rankbook.datasets.samples import Samples
 from rankbook.datasets.svmlight import svmlight
 from rankbook.datasets.voc import voc
 
-__all__ = ["ImageFiles", "Samples", "cub", "emoji", "features", "grocery", "image_folder", "svmlight", "voc"]
+__all__ = ["ImageFiles", "Samples", "cub", "emoji", "features", "grocery", "image_folder", "lamem", "lnsim", "svmlight", "videomem", "voc"]
