@@ -11,17 +11,20 @@ from scipy import stats
 from rankbook.checks import check_instance, check_number
 
 
-def interval(values: Sequence[float], *, level: float = 0.95) -> dict[str, float]:
-    r"""Mean and Student's interval :math:`\bar{x} \pm t_{n-1} s / \sqrt{n}`.
+def interval(values: Sequence[float], *, level: float = 0.95, overlap: float = 0.0) -> dict[str, float]:
+    r"""Mean and Student's interval :math:`\bar{x} \pm t_{n-1} s \sqrt{1 / n + o}`.
 
     Args:
         values: ``[n]``, one number a run; at least two.
         level: share of such intervals that hold the true mean; a larger one makes the interval wider.
+        overlap: :math:`o`, 0 for runs that are independent. Runs that draw their training and test items from the same items are not:
+            test items over training items, the correction of Nadeau and Bengio, "Inference for the generalization error" (Machine
+            Learning, 2003). A larger one makes the interval wider, and no number of runs makes it narrow.
 
     Returns: ``mean``, ``low``, ``high``, and ``runs``, the number of values.
 
     Raises:
-        ValueError: fewer than two values, a value that is NaN or infinite, a level outside of (0, 1).
+        ValueError: fewer than two values, a value that is NaN or infinite, a level outside of (0, 1), an overlap below 0.
         TypeError: values that are no numbers.
 
     The interval is exact for normal values and good for means of many. It covers what differed between the runs, nothing else.
@@ -34,7 +37,8 @@ def interval(values: Sequence[float], *, level: float = 0.95) -> dict[str, float
     values, level = _numbers("values", values), _level(level)
     if len(values) < 2:
         raise ValueError(f"values must hold at least two runs for an interval, got {len(values)}")
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    overlap = check_number("overlap", overlap, at_least=0)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) * (1 / len(values) + overlap) ** 0.5
     return {"mean": values.mean(), "low": values.mean() - half, "high": values.mean() + half, "runs": len(values)}
 
 
@@ -66,7 +70,14 @@ def summary(table: pd.DataFrame, metrics: Sequence[str], *, by: str = "loss", le
 
 
 def paired_differences(
-    table: pd.DataFrame, metrics: Sequence[str], *, reference: str, by: str = "loss", unit: str = "seed", level: float = 0.95
+    table: pd.DataFrame,
+    metrics: Sequence[str],
+    *,
+    reference: str,
+    by: str = "loss",
+    unit: str = "seed",
+    level: float = 0.95,
+    overlap: float = 0.0,
 ) -> pd.DataFrame:
     """Each group minus the reference, seed by seed: what the seeds share (batches, first weights) cancels.
 
@@ -76,6 +87,7 @@ def paired_differences(
         reference: the group that is subtracted from each other one.
         by, unit: the columns that name the group and what pairs its lines.
         level: of the intervals, for one comparison; for m of them that shall hold together, ``1 - 0.05 / m`` (Bonferroni).
+        overlap: of the runs, see `interval`.
 
     Returns: one line for each (group, metric) with the mean difference and its `interval`; if it excludes 0, the difference
     is real at that level for one comparison.
@@ -100,7 +112,9 @@ def paired_differences(
     for metric in metrics:
         wide = table.pivot(index=unit, columns=by, values=metric)
         for name in wide.columns.drop(reference):
-            lines.append({by: name, "minus": reference, "metric": metric} | interval(wide[name] - wide[reference], level=level))
+            lines.append(
+                {by: name, "minus": reference, "metric": metric} | interval(wide[name] - wide[reference], level=level, overlap=overlap)
+            )
     return pd.DataFrame(lines)
 
 

@@ -42,6 +42,19 @@ def test_paired_differences_are_those_of_scipy():
     assert unpaired.low < 0
 
 
+def test_runs_that_share_items_have_a_wider_interval():
+    """Nadeau and Bengio: the variance of the mean is (1 / n + test / train) s^2."""
+    values = np.array([0.01, 0.03, -0.01, 0.02])
+    found = interval(values, overlap=1 / 3)
+    half = stats.t.ppf(0.975, 3) * values.std(ddof=1) * np.sqrt(1 / 4 + 1 / 3)
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx((0.0125, 0.0125 - half, 0.0125 + half))
+    runs = pd.DataFrame({"loss": ["a"] * 4 + ["b"] * 4, "seed": [0, 1, 2, 3] * 2, "AP": [0.5] * 4 + [*(0.5 + values)]})
+    (line,) = paired_differences(runs, ["AP"], reference="a", overlap=1 / 3).itertuples()
+    assert (line.low, line.high) == pytest.approx((0.0125 - half, 0.0125 + half))
+    with pytest.raises(ValueError, match="overlap must be"):
+        interval(values, overlap=-0.1)
+
+
 def test_other_columns_can_group_and_pair():
     runs = table().rename(columns={"loss": "sorter", "seed": "query"})
     renamed = paired_differences(runs, ["AP"], reference="a", by="sorter", unit="query").rename(columns={"sorter": "loss"})

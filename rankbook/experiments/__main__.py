@@ -88,7 +88,9 @@ def report(study: Study, folder: Path) -> None:
             print(f"no comparison: {study.beside.name}.csv in {folder} is missing or incomplete; run `{study.beside.command}` too")
     print(summary(test, study.task.metrics).round(4).to_string(index=False))
     if study.reference in set(test["loss"]) and test["loss"].nunique() > 1:
-        print(paired_differences(test, study.task.metrics, reference=study.reference).round(4).to_string(index=False))
+        print(
+            paired_differences(test, study.task.metrics, reference=study.reference, overlap=study.overlap).round(4).to_string(index=False)
+        )
 
 
 if __name__ == "__main__":

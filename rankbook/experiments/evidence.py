@@ -45,7 +45,7 @@ def lines(study: Study, folder: str | os.PathLike[str] | None = None) -> pd.Data
     for loss, rival in combinations(order, 2):
         if loss not in study.contenders:
             continue  # a pair of the other study, which has its own lines
-        pair = paired_differences(test[test["loss"].isin([loss, rival])], study.task.metrics, reference=rival)
+        pair = paired_differences(test[test["loss"].isin([loss, rival])], study.task.metrics, reference=rival, overlap=study.overlap)
         found.append(pair.rename(columns={"minus": "rival", "runs": "seeds"}))
     whole = pd.concat(found, ignore_index=True)
     return whole.assign(study=study.name, data=study.data, chapter=study.chapter, command=COMMAND)[COLUMNS]

@@ -39,6 +39,7 @@ class Study:
         beside: a study with the same task, grid, steps and seeds, whose test lines stand beside ours.
         data: the data set of ``task``.
         sets: the same question on other data: name -> task. They do not come with the package; see `on`.
+        overlap: of the runs in intervals, see `rankbook.statistics.interval`; 0 where all seeds are judged on the same items.
         chapter: the document of the book that tells of the study; see `rankbook.experiments.evidence`.
 
     Raises:
@@ -59,6 +60,7 @@ class Study:
     beside: Study | None = None
     data: str = BUNDLED
     sets: Mapping[str, Task] = field(default_factory=dict)
+    overlap: float = 0.0
     chapter: str = ""
 
     def __post_init__(self) -> None:
