@@ -22,6 +22,7 @@ from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.predict import Predict
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
+from rankbook.live.score_against_order import ScoreAgainstOrder
 from rankbook.live.score_shares import ScoreShares
 from rankbook.live.score_sweep import ScoreSweep
 from rankbook.live.sorter_sweep import SorterSweep
@@ -47,6 +48,7 @@ __all__ = [
     "Predict",
     "RankStrip",
     "RankerGallery",
+    "ScoreAgainstOrder",
     "ScoreShares",
     "ScoreSweep",
     "SorterSweep",

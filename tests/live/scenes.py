@@ -16,6 +16,7 @@ from rankbook.live import (
     MetricGradient,
     RankerGallery,
     RankStrip,
+    ScoreAgainstOrder,
     ScoreShares,
     ScoreSweep,
     SorterSweep,
@@ -77,6 +78,12 @@ SCENES = {
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
+    ScoreAgainstOrder: [
+        {},
+        {"scores": TIED, "target": [0.5, 0.2, 0.2]},
+        {"scores": [0.5] * 10, "target": [0.5] * 10},
+        {"scores": [1.0, 0.0], "target": [0.0, 1.0]},
+    ],
     ScoreShares: [
         {},
         {"mode": "copies", "processes": 16, "rows": 1000},

@@ -31,5 +31,5 @@ STUDY = Study(
     tuning_seeds=(100,),
     test_seeds=tuple(range(10)),
     overlap=1 / 3,  # a test item for three that train
-    chapter="learned_sorters",
+    chapter="memorability",
 )
