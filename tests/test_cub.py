@@ -88,9 +88,9 @@ def test_a_split_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"image": [f"{SPECIES[0]}/a.jpg"]}, "must hold the arrays image .* and X"),
-        ({"image": [f"{SPECIES[0]}/a.jpg"], "X": np.ones((2, 2))}, r"names image \[n\] and numbers X"),
-        ({"image": [f"{SPECIES[0]}/a.jpg"] * 2, "X": np.ones((2, 2))}, "name each picture once"),
+        ({"image": [f"{SPECIES[0]}/a.jpg"]}, "must hold the arrays image .*, X, but it holds image"),
+        ({"image": [f"{SPECIES[0]}/a.jpg"], "X": np.ones((2, 2))}, r"names \[m\] and numbers X"),
+        ({"image": [f"{SPECIES[0]}/a.jpg"] * 2, "X": np.ones((2, 2))}, "must have each name once, got 2 names of which 1 differ"),
         ({"image": [f"{SPECIES[0]}/a.jpg"], "X": np.array([[1.0, np.nan]])}, "must hold finite features, but those of .*a.jpg"),
         ({"image": np.array([f"{SPECIES[0]}/a.jpg"], dtype=object), "X": np.ones((1, 2))}, "is damaged"),
     ],
@@ -102,7 +102,7 @@ def test_features_that_cannot_be_used_are_refused(tmp_path, arrays, said):
 
 
 def test_a_file_of_features_cut_short_or_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"features_lite0\.npz is missing, .*rb\.datasets\.features"):
+    with pytest.raises(FileNotFoundError, match=r"must hold features_lite0\.npz, but .* does not; .*rb\.datasets\.features"):
         rb.datasets.cub(tmp_path, what="features")
     store(tmp_path, [f"{SPECIES[0]}/a.jpg"], np.ones((1, 900)))
     path = tmp_path / "features_lite0.npz"
@@ -116,7 +116,7 @@ def test_a_file_of_features_cut_short_or_missing(tmp_path):
     ("change", "kind", "said"),
     [
         ({"root": 3}, TypeError, "root must be a path"),
-        ({"root": "nowhere at all"}, NotADirectoryError, "root must be the folder of .*nowhere at all, which is no folder; (ask|get)"),
+        ({"root": "nowhere at all"}, NotADirectoryError, "root must be a folder, .*nowhere at all, which is missing; (ask|get)"),
         ({"split": "valid"}, ValueError, "split must be"),
         ({"what": "texts"}, ValueError, "what must be"),
     ],

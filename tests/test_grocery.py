@@ -69,7 +69,7 @@ def test_features_are_found_by_the_names_of_the_lists(root):
     data = rb.datasets.grocery(root, "test", "features")
     assert torch.equal(data.inputs, torch.from_numpy(features[::-1][6:].copy()).float())
     np.savez(root / "features_lite0.npz", image=names[:9], X=features[:9])
-    with pytest.raises(ValueError, match=r"no features of .*Garlic_001\.jpg .nor of 0 others"):
+    with pytest.raises(ValueError, match=r"has no features of 1 pictures: .*Garlic_001\.jpg; compute"):
         rb.datasets.grocery(root, "test", "features")
 
 
@@ -119,5 +119,5 @@ def test_a_split_without_a_line_and_a_list_that_is_missing(root):
     with pytest.raises(ValueError, match=r"val\.txt must list pictures, but lists none; get the public repository"):
         rb.datasets.grocery(root, "validation")
     (root / "val.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"root must hold val\.txt, .* is missing; get the public repository"):
+    with pytest.raises(FileNotFoundError, match=r"root must hold val\.txt, but .* does not; get the public repository"):
         rb.datasets.grocery(root)

@@ -75,7 +75,7 @@ def test_a_class_may_be_a_link(folder, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "kind", "said"),
     [
-        (lambda root: shutil.rmtree(root), NotADirectoryError, "root must be a folder .* missing"),
+        (lambda root: shutil.rmtree(root), NotADirectoryError, "root must be a folder, .* missing"),
         (lambda root: [path.unlink() for path in root.rglob("*.*")], ValueError, "root must hold pictures in folders of their classes"),
         (lambda root: Image.new("L", (2, 2)).save(root / "x.png"), ValueError, r"x\.png lies in none; move it"),
         (

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from rankbook.checks import check_choice
 from rankbook.datasets.folder import image_folder
+from rankbook.datasets.layout import check_folder
 from rankbook.datasets.ready_features import What, ready_features
 from rankbook.datasets.samples import Samples
-from rankbook.files import check_path
 
 Split = Literal["train", "test", "all"]
 
@@ -65,9 +65,7 @@ def cub(
     (['White Pelican'], [100])
     """
     check_choice("split", split, get_args(Split)), check_choice("what", what, get_args(What))
-    root = Path(check_path("root", root, "CUB_200_2011"))
-    if not root.is_dir():
-        raise NotADirectoryError(f"root must be the folder of the birds, got {root}, which is no folder; {_WHERE}")
+    root = check_folder(root, "CUB_200_2011", _WHERE)
     if what == "features":
         data = _of_features(root)
     elif (root / "images").is_dir():

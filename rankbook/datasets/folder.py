@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_callable, check_choice, check_count, warn
+from rankbook.datasets.layout import check_folder, shown
 from rankbook.datasets.samples import Samples
-from rankbook.files import check_path
 
 _ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-_SHOWN = 5  # files in a warning
 
 
 def image_folder(
@@ -62,10 +61,7 @@ def image_folder(
     """
     import pandas as pd
 
-    root = Path(check_path("root", root, "photos"))
-    if not root.is_dir():
-        what = "a file" if root.exists() else "missing"
-        raise NotADirectoryError(f"root must be a folder that holds one folder for each class, got {root}, which is {what}")
+    root = check_folder(root, "photos", "it holds one folder of pictures for each class")
     check_choice("on_error", on_error, ("raise", "skip"))
     files = _pictures(root)
     images = ImageFiles(root, files, size=size, transform=transform)
@@ -198,8 +194,7 @@ def readable(images: ImageFiles) -> list[int]:
         except ValueError:
             said.append(str(images.files[row]))
     if said:
-        more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
-        warn(f"{len(said)} of {len(images)} pictures in {images.root} cannot be read and are left out: {', '.join(said[:_SHOWN])}{more}")
+        warn(f"{len(said)} of {len(images)} pictures in {images.root} cannot be read and are left out: {shown(said)}")
     if not good:
         raise ValueError(f"root must hold pictures that can be read, but none in {images.root} can, such as {said[0]}")
     return good

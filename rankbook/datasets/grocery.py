@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rankbook.checks import check_choice
 from rankbook.datasets.folder import ImageFiles, readable
+from rankbook.datasets.layout import check_file, check_folder, rows
 from rankbook.datasets.ready_features import What, features_of
 from rankbook.datasets.samples import Samples
-from rankbook.files import check_path
 
 Split = Literal["train", "validation", "test", "all"]
 
@@ -72,7 +72,7 @@ def grocery(
     import pandas as pd
 
     check_choice("split", split, get_args(Split)), check_choice("what", what, get_args(What))
-    root = _home(Path(check_path("root", root, "GroceryStoreDataset/dataset")))
+    root = _home(check_folder(root, "GroceryStoreDataset/dataset", _WHERE))
     lines = [line for name, file in _LISTS.items() for line in _lines(root, name, file)]
     fine, coarse = _names(root)
     for line in lines:
@@ -120,21 +120,16 @@ class _Line(NamedTuple):
 
 
 def _home(root: Path) -> Path:
-    if not root.is_dir():
-        raise NotADirectoryError(f"root must be the folder of the Grocery Store set, got {root}, which is no folder; {_WHERE}")
     home = root / "dataset" if (root / "dataset" / "train.txt").is_file() else root
     for name in (*_LISTS.values(), "classes.csv"):
-        if not (home / name).is_file():
-            raise FileNotFoundError(f"root must hold {name}, but {home / name} is missing; {_WHERE}")
+        check_file(home, name, _WHERE)
     return home
 
 
 def _lines(root: Path, split: str, name: str) -> list[_Line]:
     """``train/Fruit/Apple/Golden-Delicious/FILE.jpg, 0, 0``: file, product, coarse product."""
     found = []
-    for number, text in enumerate((root / name).read_text("utf-8-sig").splitlines(), start=1):
-        if not text.strip():
-            continue
+    for number, text in rows(root / name):
         place, parts = f"line {number} of {root / name}", [part.strip() for part in text.rsplit(",", 2)]
         folders = parts[0].split("/")
         if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()) or len(folders) < 3 or ".." in folders:

@@ -1,33 +1,28 @@
-"""What readers of public layouts share: files that may be missing, names that may repeat, features that were kept beside a set."""
+"""What readers of public layouts share: folders and files that may be missing, lines, names that may repeat, stored arrays."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from rankbook.checks import warn
 from rankbook.files import check_path
 
-_SHOWN = 3  # names in a message
+_SHOWN = 5  # names in a message
 
 
-def folder(root: str | os.PathLike[str], example: str) -> Path:
-    """The folder that the reader of a book names."""
+def check_folder(root: str | os.PathLike[str], example: str, source: str) -> Path:
+    """The folder that the reader of a book names; ``source`` says what it is and where it comes from."""
     root = Path(check_path("root", root, example))
     if not root.is_dir():
-        raise NotADirectoryError(
-            f"root must be a folder, such as {example!r}, got {root}, which is {'a file' if root.exists() else 'missing'}"
-        )
+        what = "a file" if root.exists() else "missing"
+        raise NotADirectoryError(f"root must be a folder, such as {example!r}, got {root}, which is {what}; {source}")
     return root
 
 
-def file(root: Path, name: str, source: str) -> Path:
+def check_file(root: Path, name: str, source: str) -> Path:
     """A file of the layout."""
     path = root / name
     if not path.is_file():
@@ -75,31 +70,12 @@ def shown(names: Sequence[str]) -> str:
 def arrays(path: Path, *wanted: str) -> list[np.ndarray]:
     """Arrays of an npz file; nothing is unpickled. ``"a|b"`` is the first of two names that is there."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:  # numpy leaves a damaged file open
-            names = [next((one for one in want.split("|") if one in stored.files), None) for want in wanted]
-            if None in names:
-                raise ValueError(f"it holds {', '.join(stored.files)}")
-            return [stored[name] for name in names]
-    except Exception as error:  # a file that is cut, an array of objects, another format
-        raise ValueError(f"{path} must be an npz file with {', '.join(want.replace('|', ' or ') for want in wanted)}: {error}") from error
-
-
-def stored_features(path: Path, names: Sequence[str]) -> tuple[Tensor, np.ndarray]:
-    """Features ``[m, d]``, float32, of those samples that the file has, and whether it has each; the others are named in a warning."""
-    known, x = arrays(path, "image|video|name", "X")
-    if x.ndim != 2 or len(x) != len(known):
-        raise ValueError(f"{path} must have features X [m, d] of its m names, got {x.shape} of {len(known)}")
-    if not np.isfinite(x).all():
-        raise ValueError(f"{path} must have finite features, got {x[~np.isfinite(x)][0]} of {known[~np.isfinite(x).all(1)][0]}")
-    place = {str(name): row for row, name in enumerate(known)}
-    if len(place) != len(known):
-        raise ValueError(f"{path} must have each name once, got {len(known)} names of which {len(place)} differ")
-    has = np.array([name in place for name in names])
-    absent = [name for name in names if name not in place]
-    if len(absent) == len(names):
-        raise ValueError(
-            f"{path} must have features of these samples, such as {names[0]}, but it knows none, only names such as {known[0]}"
-        )
-    if absent:
-        warn(f"{len(absent)} of {len(names)} samples have no features in {path} and are left out: {shown(absent)}")
-    return torch.from_numpy(x[[place[name] for name in names if name in place]].astype(np.float32)), has
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:  # a path that is damaged stays open
+            found = {want: next((stored[name] for name in want.split("|") if name in stored.files), None) for want in wanted}
+            held = ", ".join(stored.files)
+    except Exception as error:  # what a cut or changed archive raises is of many kinds
+        raise ValueError(f"{path} is damaged: {error}; fetch or compute it anew") from error
+    if any(value is None for value in found.values()):
+        names = ", ".join(want.replace("|", " or ") for want in wanted)
+        raise ValueError(f"{path} must hold the arrays {names}, but it holds {held}")
+    return list(found.values())

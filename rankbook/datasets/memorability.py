@@ -11,7 +11,8 @@ import torch
 
 from rankbook.checks import check_choice, check_count, warn
 from rankbook.datasets.folder import ImageFiles
-from rankbook.datasets.layout import arrays, file, folder, once, rows, share, shown, stored_features
+from rankbook.datasets.layout import arrays, check_file, check_folder, once, rows, share, shown
+from rankbook.datasets.ready_features import features_where_known
 from rankbook.datasets.samples import Samples
 
 _VIDEOMEM = (
@@ -58,8 +59,8 @@ def videomem(root: str | os.PathLike[str], *, features: str | None = None) -> Sa
     """
     import pandas as pd
 
-    root = folder(root, "videomem")
-    path = file(root, "ground-truth_dev-set.csv", _VIDEOMEM)
+    root = check_folder(root, "videomem", _VIDEOMEM)
+    path = check_file(root, "ground-truth_dev-set.csv", _VIDEOMEM)
     (_, head), *lines = rows(path) or [(0, "")]
     if [one.strip() for one in head.split(",")] != _COLUMNS:
         raise ValueError(f"{path} must have the columns {','.join(_COLUMNS)}, got {head!r}; {_VIDEOMEM}")
@@ -69,7 +70,7 @@ def videomem(root: str | os.PathLike[str], *, features: str | None = None) -> Sa
         if len(cells) != len(_COLUMNS) or not cells[0]:
             raise ValueError(f"line {number} of {path} must have a video and {len(_COLUMNS) - 1} numbers, got {line!r}")
         once(scores, cells[0], number, tuple(cells[1:]), path)
-    captions = _captions(file(root, "dev-set_video-captions.txt", _VIDEOMEM))
+    captions = _captions(check_file(root, "dev-set_video-captions.txt", _VIDEOMEM))
     if without := [name for name in scores if not captions.get(name)]:
         warn(f"{len(without)} of {len(scores)} videos in {root} have no caption: {shown(without)}")
     told = [(name, number, *cells) for name, (number, cells) in scores.items()]
@@ -79,7 +80,7 @@ def videomem(root: str | os.PathLike[str], *, features: str | None = None) -> Sa
     table = pd.DataFrame({"video": list(scores), "caption": [captions.get(name, "") for name in scores]})
     for at, column in ((3, "short_annotations"), (5, "long_annotations")):
         table[column] = [_count(one[at], path, one[1]) for one in told]
-    return _samples(np.array(table["caption"], dtype=str), table, torch.tensor(targets), root, features, "video", _VIDEOMEM)
+    return _samples(np.array(table["caption"], dtype=str), table, torch.tensor(targets), root, features, "video")
 
 
 def lamem(root: str | os.PathLike[str], part: Part = "train", *, split: int = 1, size: int = 224, features: str | None = None) -> Samples:
@@ -112,10 +113,10 @@ def lamem(root: str | os.PathLike[str], part: Part = "train", *, split: int = 1,
     """
     import pandas as pd
 
-    root = folder(root, "lamem")
+    root = check_folder(root, "lamem", _LAMEM)
     check_choice("part", part, get_args(Part))
     check_count("split", split, at_most=5)
-    path = file(root, f"splits/{part}_{split}.txt", _LAMEM)
+    path = check_file(root, f"splits/{part}_{split}.txt", _LAMEM)
     found: dict[str, tuple[int, object]] = {}
     for number, line in rows(path):
         name, *score = line.split()
@@ -126,7 +127,7 @@ def lamem(root: str | os.PathLike[str], part: Part = "train", *, split: int = 1,
         raise ValueError(f"{path} must have at least one picture, got none; {_LAMEM}")
     table = pd.DataFrame({"image": list(found)})
     images = ImageFiles(root / "images", [Path(name) for name in found], size=size)
-    return _samples(images, table, torch.tensor([score for _, score in found.values()]), root, features, "image", _LAMEM)
+    return _samples(images, table, torch.tensor([score for _, score in found.values()]), root, features, "image")
 
 
 def lnsim(root: str | os.PathLike[str], *, size: int = 224, features: str | None = None) -> Samples:
@@ -162,14 +163,14 @@ def lnsim(root: str | os.PathLike[str], *, size: int = 224, features: str | None
     """
     import pandas as pd
 
-    root = folder(root, "lnsim")
+    root = check_folder(root, "lnsim", _LNSIM)
     packed = root / "lnsim.npz"
     if packed.is_file():
         names, *halves = arrays(packed, "name", "half1", "half2")
         names, path, features = [str(name) for name in names], packed, features or packed.name
     else:
         path = root / "Random_splits"
-        halves = [_matrix(file(root, f"Random_splits/subject_hrs{half}.mat", _LNSIM)) for half in (1, 2)]
+        halves = [_matrix(check_file(root, f"Random_splits/subject_hrs{half}.mat", _LNSIM)) for half in (1, 2)]
         names = sorted(one.name for one in (root / "Image_data").glob("*.jpg"))
     targets = np.stack(halves) if halves[0].shape == halves[1].shape else np.empty((2, 0, 0))
     if targets.ndim != 3 or targets.shape[2] != len(names) or not names:
@@ -179,15 +180,15 @@ def lnsim(root: str | os.PathLike[str], *, size: int = 224, features: str | None
         raise ValueError(f"{path} must have scores from 0 to 1, got {targets[~((targets >= 0) & (targets <= 1))][0]}")
     images = ImageFiles(root / "Image_data", [Path(name) for name in names], size=size)
     targets = torch.from_numpy(np.ascontiguousarray(targets.transpose(2, 0, 1))).float()
-    return _samples(images, pd.DataFrame({"image": names}), targets, root, features, "image", _LNSIM)
+    return _samples(images, pd.DataFrame({"image": names}), targets, root, features, "image")
 
 
-def _samples(inputs, table, targets: torch.Tensor, root: Path, features: str | None, column: str, source: str) -> Samples:
+def _samples(inputs, table, targets: torch.Tensor, root: Path, features: str | None, column: str) -> Samples:
     """The inputs as they are, or in their place what a file knows of them; one target is float32."""
     data = Samples(inputs, table=table, targets=targets.float())
     if features is None:
         return data
-    x, has = stored_features(file(root, features, source), table[column].tolist())
+    x, has = features_where_known(table[column].tolist(), root, features)
     data = data[has]
     return Samples(x, data.labels, data.levels, data.table, data.targets)
 

@@ -1,4 +1,4 @@
-"""Features that somebody has computed already, in a file beside the pictures: ``features_lite0.npz`` with ``image`` and ``X``."""
+"""Features that somebody has computed already, in an npz file beside the set: the names of the samples, and ``X`` ``[m, d]``."""
 
 from __future__ import annotations
 
@@ -10,37 +10,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rankbook.checks import warn
+from rankbook.datasets.layout import arrays, check_file, shown
+
 FILE = "features_lite0.npz"
 What = Literal["images", "features"]
 
+_ADVICE = (
+    'compute them with rb.datasets.features(encoder, samples) and keep them: np.savez(path, image=samples.table["file"].to_numpy(str), '
+    "X=features.inputs.numpy())"
+)
 
-def ready_features(root: Path) -> tuple[list[str], Tensor]:
-    """The names of the pictures and float32 ``[n, d]``.
+
+def ready_features(root: Path, name: str = FILE) -> tuple[list[str], Tensor]:
+    """The names of the samples, in an array ``image``, ``video`` or ``name``, and float32 ``[m, d]``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is damaged, lacks an array, or its arrays do not fit each other.
     """
-    path = root / FILE
-    advice = (
-        'compute them with rb.datasets.features(encoder, samples) and keep them: np.savez(path, image=samples.table["file"].to_numpy(str), '
-        "X=features.inputs.numpy())"
-    )
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing, so there are no ready features; {advice}")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:  # a path that is damaged stays open
-            names, values = held["image"], held["X"]
-    except KeyError as error:
-        raise ValueError(f"{path} must hold the arrays image [n] and X [n, d]: {error.args[0]}; {advice}") from error
-    except Exception as error:  # what a cut or changed archive raises is of many kinds
-        raise ValueError(f"{path} is damaged: {error}; {advice}") from error
+    path = check_file(root, name, _ADVICE)
+    names, values = arrays(path, "image|video|name", "X")
     if names.ndim != 1 or names.dtype.kind != "U" or values.ndim != 2 or values.dtype.kind != "f" or len(names) != len(values):
         raise ValueError(
-            f"{path} must hold names image [n] and numbers X [n, d], got {names.dtype} {names.shape} and {values.dtype} {values.shape}"
+            f"{path} must hold names [m] and numbers X [m, d], got {names.dtype} {names.shape} and {values.dtype} {values.shape}"
         )
     if len(set(names.tolist())) < len(names):
-        raise ValueError(f"{path} must name each picture once in image, which names some twice")
+        raise ValueError(f"{path} must have each name once, got {len(names)} names of which {len(set(names.tolist()))} differ")
     if not np.isfinite(values).all():
         raise ValueError(f"{path} must hold finite features, but those of {names[~np.isfinite(values).all(1)][0]} are not")
     return [str(name) for name in names], torch.from_numpy(values.astype(np.float32))
@@ -55,7 +51,23 @@ def features_of(files: Sequence[str], root: Path) -> Tensor:
     names, values = ready_features(root)
     places = {name: row for row, name in enumerate(names)}
     if absent := [file for file in files if file not in places]:
-        raise ValueError(
-            f"{root / FILE} has no features of {absent[0]} (nor of {len(absent) - 1} others); compute them, or delete the file"
-        )
+        raise ValueError(f"{root / FILE} has no features of {len(absent)} pictures: {shown(absent)}; compute them, or delete the file")
     return values[[places[file] for file in files]]
+
+
+def features_where_known(wanted: Sequence[str], root: Path, name: str) -> tuple[Tensor, np.ndarray]:
+    """The rows of those samples that the file has, and whether it has each; the others are named in a warning.
+
+    Raises:
+        ValueError: it has none of them.
+    """
+    names, values = ready_features(root, name)
+    places = {name: row for row, name in enumerate(names)}
+    absent = [one for one in wanted if one not in places]
+    if len(absent) == len(wanted):
+        raise ValueError(
+            f"{root / name} must have features of these samples, such as {wanted[0]}, but it knows none, only names such as {names[0]}"
+        )
+    if absent:
+        warn(f"{len(absent)} of {len(wanted)} samples have no features in {root / name} and are left out: {shown(absent)}")
+    return values[[places[one] for one in wanted if one in places]], np.array([one in places for one in wanted])

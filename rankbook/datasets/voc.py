@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rankbook.checks import check_choice
 from rankbook.datasets.folder import ImageFiles, readable
+from rankbook.datasets.layout import rows
 from rankbook.datasets.samples import Samples
 from rankbook.files import check_path
 
@@ -99,9 +100,7 @@ def _read(path: Path) -> dict[str, float]:
             "(no test) from host.robots.ox.ac.uk/pascal/VOC"
         )
     told: dict[str, float] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in rows(path):
         name, _, mark = line.strip().replace("\t", " ").partition(" ")
         if mark.strip() not in _TOLD:
             raise ValueError(f"{path}, line {number} must be a name and -1, 0 or 1, got {line.strip()!r:.60}")
