@@ -10,6 +10,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 """
 
 from rankbook.live.batch_positives import BatchPositives
+from rankbook.live.bent_scale import BentScale
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
@@ -36,6 +37,7 @@ from rankbook.live.which_loss import WhichLoss
 
 __all__ = [
     "BatchPositives",
+    "BentScale",
     "EqualAP",
     "FeltNeighbors",
     "GapSizes",

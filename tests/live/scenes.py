@@ -6,6 +6,7 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 import rankbook as rb
 from rankbook.live import (
     BatchPositives,
+    BentScale,
     EqualAP,
     FeltNeighbors,
     GapSizes,
@@ -31,6 +32,7 @@ from rankbook.live import (
 TIED = [0.5, 0.5, 0.2]
 
 SCENES = {
+    BentScale: [{}, {"bend": 8.0, "known": 1}, {"bend": 0.1, "known": 9}, {"bend": 6.0}],
     BatchPositives: [
         {},
         {"positives": 1, "size": 2},
