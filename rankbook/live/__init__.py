@@ -11,6 +11,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 
 from rankbook.live.batch_positives import BatchPositives
 from rankbook.live.bent_scale import BentScale
+from rankbook.live.emoji_search import EmojiSearch
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
@@ -21,6 +22,7 @@ from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.predict import Predict
+from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
 from rankbook.live.score_against_order import ScoreAgainstOrder
@@ -38,6 +40,7 @@ from rankbook.live.which_loss import WhichLoss
 __all__ = [
     "BatchPositives",
     "BentScale",
+    "EmojiSearch",
     "EqualAP",
     "FeltNeighbors",
     "GapSizes",
@@ -48,6 +51,7 @@ __all__ = [
     "MetricBoard",
     "MetricGradient",
     "Predict",
+    "RankMargin",
     "RankStrip",
     "RankerGallery",
     "ScoreAgainstOrder",

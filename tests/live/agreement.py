@@ -12,7 +12,7 @@ def agree(figure, shown: dict) -> dict:
     for name, value in expected.items():
         if isinstance(value, float | list):
             # what is 1e-12 of the largest is rounding: the gradient of a sum of large terms may vanish
-            rounding = 1e-12 * max(1.0, *map(abs, value if isinstance(value, list) else [value]))
+            rounding = 1e-12 * max([1.0, *map(abs, value if isinstance(value, list) else [value])])
             assert shown[name] == pytest.approx(value, rel=1e-9, abs=rounding), name
         else:  # words, whole numbers, and None
             assert shown[name] == value, name

@@ -7,6 +7,7 @@ import rankbook as rb
 from rankbook.live import (
     BatchPositives,
     BentScale,
+    EmojiSearch,
     EqualAP,
     FeltNeighbors,
     GapSizes,
@@ -16,6 +17,7 @@ from rankbook.live import (
     MetricBoard,
     MetricGradient,
     RankerGallery,
+    RankMargin,
     RankStrip,
     ScoreAgainstOrder,
     ScoreShares,
@@ -38,6 +40,13 @@ SCENES = {
         {"positives": 1, "size": 2},
         {"pictures": 2048, "positives": 1024, "size": 1024},
         {"pictures": 100000, "positives": 7, "size": 1024},
+    ],
+    EmojiSearch: [
+        {},
+        {"query": "Red, red HEART!", "weight": 1.0},
+        {"query": "an unknown thing"},
+        {"query": "tears", "weight": 0.0},
+        {"query": "", "weight": 0.25},
     ],
     EqualAP: [
         {},
@@ -78,6 +87,14 @@ SCENES = {
         {"scores": [0.5], "relevance": [1], "k": 1, "models": [["one", [0.2]]]},
     ],
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
+    RankMargin: [
+        {},
+        {"scores": [0.84, 0.78, 0.99, 0.66, 0.52, 0.47, 0.33, 0.2], "tau": 0.003, "loss": "place"},
+        {"scores": TIED, "relevance": [0, 0, 1], "loss": "score"},
+        {"scores": TIED, "relevance": [1, 0, 1], "loss": "places", "tau": 0.3},
+        {"relevance": [0] * 8},
+        {"scores": [0.5, 0.5], "relevance": [0, 1], "loss": "place"},
+    ],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
     ScoreAgainstOrder: [
