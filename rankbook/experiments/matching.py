@@ -109,6 +109,6 @@ CONTENDERS = {
     "rank triplet, margin .2 n": Contender(partial(_rank_triplet, share=0.2), _TAU),
     "rank triplet, learned": Contender(_learned, {"scale": (1.0, 3.0, 10.0)}),
     "RS@k": Contender(_recall, _TAU),
-    "Smooth-AP": Contender(_smooth_ap, _TAU),
+    "Smooth-AP, both ways": Contender(_smooth_ap, _TAU),
     "NDCG, graded": Contender(_ndcg, _TAU),
 }

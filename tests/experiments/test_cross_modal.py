@@ -8,7 +8,7 @@ import torch
 
 import rankbook as rb
 from rankbook.experiments.matching import CONTENDERS, HardTriplet, RankTriplet
-from rankbook.experiments.tasks.cross_modal import CrossModal, Pairs, both_ways, emoji_pairs, flickr8k_pairs
+from rankbook.experiments.tasks.cross_modal import CrossModal, Pairs, both_ways, emoji_pairs, emoji_vocabulary, emoji_words, flickr8k_pairs
 
 
 def unit(rows, dims, seed):
@@ -121,6 +121,12 @@ def test_the_emoji_are_read_whole():
     assert len(data.images) == len(table) and len(data.texts) == table["class"].nunique() == len(data.topics)
     assert torch.equal(data.image_labels, torch.tensor(table.groupby("class").ngroup().to_numpy()))
     assert torch.allclose(data.topics.norm(dim=1)[data.topics.any(1)], torch.ones(()))
+    words, rarity = emoji_vocabulary()
+    assert len(words) == len(rarity) == data.topics.shape[1] and rarity[words.index("face")] < rarity[words.index("cat")]
+    said = (table["name"] + " " + table["keywords"]).groupby(table["class"]).first().str.lower()
+    for row, text in enumerate(said[:20]):
+        assert all(words[word] in text for word in data.topics[row].nonzero().flatten())
+    assert torch.equal(emoji_words("validation").texts, data.topics)
 
 
 @pytest.fixture

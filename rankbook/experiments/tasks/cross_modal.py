@@ -54,7 +54,7 @@ def emoji_words(split: str) -> Pairs:
 def emoji_vocabulary() -> tuple[list[str], Tensor]:
     """The words of the training emoji, and how rare each is: what it weighs in a bag."""
     vectorizer = _emoji_vectorizer()
-    return vectorizer.get_feature_names_out().tolist(), torch.from_numpy(vectorizer.idf_)
+    return vectorizer.get_feature_names_out().tolist(), torch.tensor(vectorizer.idf_)
 
 
 def _emoji_vectorizer():
