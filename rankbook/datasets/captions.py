@@ -8,31 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rankbook.checks import warn
+from rankbook.datasets.layout import shown
 from rankbook.datasets.samples import Samples
-from rankbook.files import check_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Split = Literal["train", "validation", "test", "all"]
-_SHOWN = 5  # names in a message
-
-
-def check_folder(root: str | os.PathLike[str], holds: str) -> Path:
-    """Root as a path; it must be a folder."""
-    root = Path(check_path("root", root, "photos"))
-    if not root.is_dir():
-        what = "a file" if root.exists() else "missing"
-        raise NotADirectoryError(f"root must be the folder that holds {holds}, got {root}, which is {what}")
-    return root
-
-
-def needed(root: Path, name: str) -> Path:
-    """The path of a file of the set."""
-    path = root / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; it comes with the set, from its authors, and belongs beside the other files of root")
-    return path
 
 
 def names_in(folder: Path) -> list[str]:
@@ -56,8 +38,7 @@ def refuse_or_warn(absent: list[str], total: int, root: Path, on_error: str) -> 
     """Say which pictures are not there, if any."""
     if not absent:
         return
-    more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
-    said = f"{len(absent)} of {total} pictures are not in {root}: {', '.join(absent[:_SHOWN])}{more}"
+    said = f"{len(absent)} of {total} pictures are not in {root}: {shown(absent)}"
     if on_error == "raise":
         raise ValueError(f'{said}; put them there, or leave them out: on_error="skip"')
     warn(f"{said}; they are left out")

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_choice
-from rankbook.datasets.captions import Split, caption_table, check_folder, names_in, needed, part_of, refuse_or_warn
+from rankbook.datasets.captions import Split, caption_table, names_in, part_of, refuse_or_warn
 from rankbook.datasets.folder import ImageFiles
+from rankbook.datasets.layout import check_file, check_folder
 from rankbook.datasets.samples import Samples
 
+_WHERE = "pictures and captions are at cocodataset.org; the split is the one that Karpathy and Fei-Fei published"
 _SPLITS = {"train": "train", "restval": "train", "val": "validation", "test": "test"}
 
 
@@ -56,10 +58,10 @@ def coco_captions(
     >>> rb.datasets.coco_captions(root).table.iloc[0].to_dict()
     {'file': 'val2014/one.jpg', 'split': 'train', 'captions': ('A dog.',), 'part': 'restval'}
     """
-    root = check_folder(root, "dataset_coco.json")
+    root = check_folder(root, "coco", _WHERE)
     check_choice("split", split, get_args(Split))
     check_choice("on_error", on_error, ("raise", "skip"))
-    path = needed(root, "dataset_coco.json")
+    path = check_file(root, "dataset_coco.json", _WHERE)
     try:
         images = json.loads(path.read_text(encoding="utf-8-sig"))["images"]
         rows = [

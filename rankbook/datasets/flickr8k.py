@@ -7,19 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rankbook.checks import check_choice
-from rankbook.datasets.captions import Split, caption_table, check_folder, names_in, needed, part_of, refuse_or_warn
+from rankbook.datasets.captions import Split, caption_table, names_in, part_of, refuse_or_warn
 from rankbook.datasets.folder import ImageFiles
+from rankbook.datasets.layout import check_file, check_folder, rows
+from rankbook.datasets.ready_features import FILE, What, features_of, ready_features
 from rankbook.datasets.samples import Samples
 
-What = Literal["images", "features"]
-
-#: Frozen features beside a set's own files: arrays ``image`` [n], names, and ``X`` [n, d].
-FEATURES = "features_lite0.npz"
+_WHERE = "its authors give the set for research, on request"
 _LISTS = {"train": "Flickr_8k.trainImages.txt", "validation": "Flickr_8k.devImages.txt", "test": "Flickr_8k.testImages.txt"}
 _FOLDERS = ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", ".")  # the first is how the archive spells it
 
@@ -67,37 +65,28 @@ def flickr8k(
     >>> data.table["captions"].tolist(), data.table["split"].tolist()
     ([('A dog .', 'A wet dog .'), ('A boat .',)], ['train', 'test'])
     """
-    root = check_folder(root, "Flickr8k.token.txt")
+    root = check_folder(root, "flickr8k", _WHERE)
     check_choice("split", split, get_args(Split))
     check_choice("on_error", on_error, ("raise", "skip"))
-    captions = _captions(needed(root, "Flickr8k.token.txt"))
-    parts = _parts({name: needed(root, file) for name, file in _LISTS.items()})
+    captions = _captions(check_file(root, "Flickr8k.token.txt", _WHERE))
+    parts = _parts({part: check_file(root, name, _WHERE) for part, name in _LISTS.items()})
     what, files = _inputs(root, what)
     names = sorted(files)
     absent = [name for name in parts if name not in files]
     refuse_or_warn(absent, len(parts), root, on_error)
     table = caption_table((name, parts.get(name, ""), captions.get(name, ())) for name in names)
     if what == "features":
-        inputs = _features(root, names)
+        inputs = features_of(names, root)
     else:
         inputs = ImageFiles(root, [files[name] for name in names], size=size, transform=transform)
     return part_of(split, Samples(inputs, torch.arange(len(names)), None, table))
 
 
-def _lines(path: Path) -> list[str]:
-    """Without byte-order mark, ends of lines of any system, and empty lines."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be text in UTF-8, but it is not: {error}; get the file again") from error
-    return [line.strip() for line in text.split("\n") if line.strip()]
-
-
 def _captions(path: Path) -> dict[str, tuple[str, ...]]:
     """Picture -> its captions, by their numbers; a caption without a word is none."""
     said: dict[str, dict[int, str]] = {}
-    for line in _lines(path):
-        key, _, caption = line.partition("\t")
+    for _, line in rows(path):
+        key, _, caption = line.strip().partition("\t")
         name, _, number = key.partition("#")
         if not name or not number.isdecimal():
             raise ValueError(f"{path} must have lines picture.jpg#0, tab, caption, got {line[:60]!r}; get the file again")
@@ -111,7 +100,7 @@ def _parts(lists: dict[str, Path]) -> dict[str, str]:
     """Picture -> its split."""
     parts: dict[str, str] = {}
     for split, path in lists.items():
-        for name in _lines(path):
+        for name in (line.strip() for _, line in rows(path)):
             if parts.setdefault(name, split) != split:
                 raise ValueError(f"the lists must be disjoint, but {name} is in {lists[parts[name]].name} and in {path.name}; take one out")
     return parts
@@ -122,21 +111,11 @@ def _inputs(root: Path, what: What | None) -> tuple[What, dict[str, Path]]:
     if what is not None:
         check_choice("what", what, get_args(What))
     if what != "features":
-        for folder in _FOLDERS:
-            found = {name: Path(folder, name) for name in names_in(root / folder) if name.lower().endswith((".jpg", ".jpeg"))}
+        for place in _FOLDERS:
+            found = {name: Path(place, name) for name in names_in(root / place) if name.lower().endswith((".jpg", ".jpeg"))}
             if found:
                 return "images", found
-    if what == "images" or not (root / FEATURES).is_file():
-        wanted = {"images": "pictures", "features": FEATURES, None: f"pictures or {FEATURES}"}[what]
-        raise FileNotFoundError(
-            f"{wanted} must be in {root}, but there are none; unpack the pictures into {root / _FOLDERS[0]}, or put what an encoder "
-            f"says of them into {FEATURES}, image [n] and X [n, d] (rb.datasets.features computes it)"
-        )
-    with np.load(root / FEATURES) as held:
-        return "features", {str(name): Path(str(name)) for name in held["image"]}
-
-
-def _features(root: Path, names: list[str]) -> Tensor:
-    with np.load(root / FEATURES) as held:
-        rows = {str(name): row for row, name in enumerate(held["image"])}
-        return torch.from_numpy(held["X"][[rows[name] for name in names]].astype(np.float32))
+    if what == "images" or (what is None and not (root / FILE).is_file()):
+        wanted = "pictures" if what else f"pictures or {FILE}"
+        raise FileNotFoundError(f"{wanted} must be in {root}, but there are none; unpack the pictures into {root / _FOLDERS[0]}")
+    return "features", {name: Path(name) for name in ready_features(root)[0]}

@@ -162,14 +162,14 @@ class ImageFiles:
 def _pictures(root: Path) -> list[Path]:
     """Paths within root, in the order of their names; links to folders are followed, once."""
     found, seen = [], set()
-    for folder, inner, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
+    for place, inner, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
         inner[:] = [] if real in seen else sorted(name for name in inner if not name.startswith("."))
         if real in seen:
             continue
         seen.add(real)
-        place = Path(folder).relative_to(root)
-        found += [place / name for name in names if Path(name).suffix.lower() in _ENDINGS and not name.startswith(".")]
+        below = Path(place).relative_to(root)
+        found += [below / name for name in names if Path(name).suffix.lower() in _ENDINGS and not name.startswith(".")]
     if not found:
         raise ValueError(f"root must hold pictures in folders of their classes, root/class/picture.jpg, but {root} holds none")
     found.sort(key=lambda file: file.parts)

@@ -142,12 +142,10 @@ def _names(root: Path) -> tuple[dict[int, str], dict[int, str]]:
     """Number -> name, of products and of coarse products."""
     fine, coarse = {}, {}
     path = root / "classes.csv"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if number == 1 or not row:
-                continue
-            try:
-                fine[int(row[1])], coarse[int(row[3])] = row[0], row[2]
-            except (IndexError, ValueError) as error:
-                raise ValueError(f"line {number} of {path} must be class, its number, coarse class, its number, got {row}") from error
+    for number, text in rows(path)[1:]:
+        row = next(csv.reader([text]))
+        try:
+            fine[int(row[1])], coarse[int(row[3])] = row[0], row[2]
+        except (IndexError, ValueError) as error:
+            raise ValueError(f"line {number} of {path} must be class, its number, coarse class, its number, got {row}") from error
     return fine, coarse

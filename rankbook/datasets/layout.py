@@ -36,7 +36,7 @@ def rows(path: Path) -> list[tuple[int, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be text in UTF-8: {error}; save it anew, or fetch it anew") from error
-    return [(number, line.strip("\r\n")) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def once(found: dict[str, tuple[int, object]], name: str, number: int, value: object, path: Path) -> bool:

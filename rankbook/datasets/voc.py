@@ -12,9 +12,8 @@ from torch import Tensor
 
 from rankbook.checks import check_choice
 from rankbook.datasets.folder import ImageFiles, readable
-from rankbook.datasets.layout import rows
+from rankbook.datasets.layout import check_file, check_folder, rows
 from rankbook.datasets.samples import Samples
-from rankbook.files import check_path
 
 Split = Literal["train", "val", "trainval", "test"]
 
@@ -23,6 +22,7 @@ CLASSES = (
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 _LISTS, _PICTURES = Path("ImageSets", "Main"), Path("JPEGImages")
+_WHERE = "the archives of VOC 2007 (trainval and test are two) and 2012 (no lists of test) are at host.robots.ox.ac.uk/pascal/VOC"
 _TOLD = {"1": 1.0, "-1": 0.0, "0": torch.nan}
 
 
@@ -69,14 +69,14 @@ def voc(
     """
     import pandas as pd
 
-    root = Path(check_path("root", root, "VOCdevkit/VOC2007"))
+    root = check_folder(root, "VOCdevkit/VOC2007", _WHERE)
     check_choice("split", split, get_args(Split))
     check_choice("on_error", on_error, ("raise", "skip"))
     if not (root / _LISTS).is_dir():
         raise NotADirectoryError(
             f"root must be a folder such as VOCdevkit/VOC2007 that holds {_LISTS.as_posix()}, but {root} holds none{_instead(root)}"
         )
-    lists = {name: _read(root / _LISTS / f"{name}_{split}.txt") for name in CLASSES}
+    lists = {name: _read(check_file(root, (_LISTS / f"{name}_{split}.txt").as_posix(), _WHERE)) for name in CLASSES}
     names = [*lists[CLASSES[0]]]
     for name, told in lists.items():
         if odd := sorted(told.keys() ^ lists[CLASSES[0]].keys()):
@@ -94,11 +94,6 @@ def voc(
 
 def _read(path: Path) -> dict[str, float]:
     """Name of a photograph -> 1, 0 or NaN."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"the list {path} is missing; it is part of the archives of VOC 2007 (trainval and test are two) and 2012 "
-            "(no test) from host.robots.ox.ac.uk/pascal/VOC"
-        )
     told: dict[str, float] = {}
     for number, line in rows(path):
         name, _, mark = line.strip().replace("\t", " ").partition(" ")
@@ -113,6 +108,6 @@ def _read(path: Path) -> dict[str, float]:
 
 
 def _instead(root: Path) -> str:
-    """Where it is, if the reader named a folder above."""
-    below = sorted(place.parent.parent for place in root.glob(f"**/{_LISTS.as_posix()}")) if root.is_dir() else []
+    """Where it is, if the user named a folder above."""
+    below = sorted(place.parent.parent for place in root.glob(f"**/{_LISTS.as_posix()}"))
     return f"; name {below[0]}" if below else ""
