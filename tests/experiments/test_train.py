@@ -180,7 +180,7 @@ BAD = {
     "unexpected keyword argument 'bins'": ["--knob", "bins=3"],
     "tau must be": ["--knob", "tau=-1"],
     "NAME=VALUE": ["--knob", "tau"],
-    "data must be one of emoji, .*or a folder": ["--data", "no such set"],
+    "data must be one of .*emoji, .*or a folder": ["--data", "no such set"],
     "size is nothing that emoji takes; leave --size out": ["--data", "emoji"],
     "inputs is nothing that image_folder takes": ["--inputs", "images"],
     "root goes with the name of a set": ["--root", "nowhere"],
