@@ -3,13 +3,17 @@
 The bundled set has no score of people, so its score is measured on the drawings: see `rankbook.experiments.tasks.rated.warm_emoji`.
 The learning rates and the settings of the losses were placed with one seed on the validation items. The temperatures of the projection were
 moved up by then: at 0.01 and 0.03 it hardly learned.
+
+The sorter ``kernel`` was tried and is left out: its validation score hardly depends on the learning rate, and on two of three sets it chose
+the largest of every grid. It tied with squared error on all three.
 """
 
 from rankbook.experiments import score_losses
 from rankbook.experiments.study import Study
+from rankbook.experiments.tasks.rated import remembered_captions, remembered_photographs
 from rankbook.experiments.tasks.score import ScoreRanking
 
-SORTERS = ("kernel", "knots", "knots-320", "set-transformer-small", "lstm", "mlp", "cnn")
+SORTERS = ("knots", "knots-320", "set-transformer-small", "lstm", "mlp", "cnn")
 
 STUDY = Study(
     name="memorability",
@@ -24,12 +28,16 @@ STUDY = Study(
         "Spearman, projection": score_losses.PROJECTION,
         **{f"Spearman, {name}": score_losses.sorter(name) for name in SORTERS},
     },
-    grid={"lr": (1e-4, 1e-3, 5e-3, 2e-2, 1e-1)},
+    grid={"lr": (1e-4, 1e-3, 5e-3, 2e-2, 1e-1, 5e-1)},
     steps=200,
     choose_by="Spearman",
     reference="MSE",
     tuning_seeds=(100,),
     test_seeds=tuple(range(10)),
+    sets={
+        "videomem": ScoreRanking(load=remembered_captions),
+        "lnsim": ScoreRanking(load=remembered_photographs),
+    },
     overlap=1 / 3,  # a test item for three that train
     chapter="memorability",
 )
