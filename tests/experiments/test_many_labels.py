@@ -128,15 +128,20 @@ def test_keywords_of_emoji_come_by_frequency_and_families_stay_together():
 
 
 def test_nouns_need_two_of_the_captions(tmp_path):
-    """CRLF, capitals, plurals, a word inside of a longer one, a photograph without a caption and one without features."""
+    """CRLF, capitals, plurals, a word inside of a longer one; a photograph without a caption and one in no list are left out."""
     captions = {
         "a.jpg": ["A Dog runs .", "Two dogs on sand", "grass"],
         "b.jpg": ["a dogfight", "a cat", "dog !"],
         "c.jpg": ["Snow", "snow"],
+        "no_list.jpg": ["a dog", "a dog"],
     }
     lines = [f"{name}#{i}\t{text}" for name, texts in captions.items() for i, text in enumerate(texts)]
     (tmp_path / "Flickr8k.token.txt").write_bytes("\r\n".join([*lines, ""]).encode())
-    np.savez(tmp_path / "features_lite0.npz", image=np.array(["c.jpg", "a.jpg", "b.jpg"]), X=np.arange(6, dtype=np.float16).reshape(3, 2))
+    np.savez(
+        tmp_path / "features_lite0.npz",
+        image=np.array(["c.jpg", "a.jpg", "b.jpg", "no_caption.jpg", "no_list.jpg"]),
+        X=np.arange(10, dtype=np.float16).reshape(5, 2),
+    )
     for part, names in {"train": "a.jpg\r\nno_caption.jpg\r\n", "dev": "b.jpg\n", "test": "c.jpg\n"}.items():
         (tmp_path / f"Flickr_8k.{part}Images.txt").write_text(names)
     data = flickr8k_nouns(tmp_path)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from rankbook import checks
-from rankbook.datasets import emoji
+from rankbook.datasets import emoji, flickr8k
 from rankbook.datasets.voc import CLASSES
 from rankbook.experiments.runs import one_thread
 from rankbook.metrics import average_precision
@@ -87,22 +87,14 @@ def flickr8k_nouns(root: Path) -> Tagged:
 
     The official development photographs are the validation; the official training and test photographs are divided anew.
     """
-    captions: dict[str, list[set[str]]] = {}
-    for line in (root / "Flickr8k.token.txt").read_text(encoding="utf-8").splitlines():
-        place, _, caption = line.partition("\t")
-        captions.setdefault(place.partition("#")[0], []).append(set(re.findall("[a-z]+", caption.lower())))
-    with np.load(root / "features_lite0.npz") as file:
-        row = {str(name): place for place, name in enumerate(file["image"])}
-        features = torch.from_numpy(file["X"]).float()
-    splits = {part: (root / f"Flickr_8k.{part}Images.txt").read_text().split() for part in ("train", "dev", "test")}
-    names = [name for part in splits.values() for name in part if name in captions and name in row]
+    data = flickr8k(root, what="features")
+    data = data[[row for row, one in data.table.iterrows() if one["split"] and one["captions"]]]
+    said = [[set(re.findall("[a-z]+", text.lower())) for text in texts] for texts in data.table["captions"]]
     words = [noun.split() for noun in NOUNS]
-    targets = torch.tensor([[float(sum(any(w in one for w in noun) for one in captions[name]) >= 2) for noun in words] for name in names])
+    targets = torch.tensor([[float(sum(not one.isdisjoint(noun) for one in texts) >= 2) for noun in words] for texts in said])
     order = targets.sum(0).argsort(descending=True, stable=True)
-    development = set(splits["dev"])
-    validation = torch.tensor([name in development for name in names])
-    inputs = features[torch.tensor([row[name] for name in names])]
-    return Tagged(inputs, targets[:, order], torch.arange(len(names)), validation, tuple(words[i][0] for i in order.tolist()))
+    validation = torch.tensor((data.table["split"] == "validation").to_numpy())
+    return Tagged(data.inputs, targets[:, order], data.labels, validation, tuple(words[i][0] for i in order.tolist()))
 
 
 def voc2012_scores(root: Path) -> Tagged:
