@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rankbook.experiments.study import Contender
+from rankbook.experiments.parts import Contender
 from rankbook.losses import MeanRankLoss, RankNetLoss, SmoothAPLoss
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.ranks import sigmoid_ranks

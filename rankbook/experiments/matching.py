@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from rankbook.experiments.study import Contender
+from rankbook.experiments.parts import Contender
 from rankbook.losses import HardNegativeRankLoss, RecallAtKLoss, SmoothAPLoss, SmoothNDCGLoss, SupConLoss
 from rankbook.ranks import sigmoid_ranks
 from rankbook.sorters import load_sorter

@@ -6,8 +6,8 @@ Each loss keeps one value of its own knob; the learning rate is tuned anew.
 from dataclasses import replace
 
 from rankbook.experiments.label_losses import CrossEntropy, smooth_ap
+from rankbook.experiments.parts import Contender
 from rankbook.experiments.studies import many_labels
-from rankbook.experiments.study import Contender
 from rankbook.experiments.tasks.labels import ManyLabels
 
 STUDY = replace(
