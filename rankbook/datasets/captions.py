@@ -19,7 +19,7 @@ Split = Literal["train", "validation", "test", "all"]
 
 def names_in(folder: Path) -> list[str]:
     """Of a folder that may not be there."""
-    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def caption_table(rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> pd.DataFrame:
