@@ -157,7 +157,7 @@
   }
 
   // --- Keys: n and p turn the page, ? lists them. Letters can be in the way of speech input, so they can be turned off.
-  const ELSEWHERE = "input, textarea, select, [contenteditable]:not([contenteditable='false']), [role='slider'], .rb-live, dialog";
+  const ELSEWHERE = "input, textarea, select, [contenteditable]:not([contenteditable='false']), [role='slider'], .rb-live";
 
   function keys() {
     const turns = { n: document.querySelector("a.right-next"), p: document.querySelector("a.left-prev") };
@@ -194,7 +194,9 @@
     close.addEventListener("click", () => dialog.close());
     document.addEventListener("keydown", (event) => {
       if (!on.checked || event.defaultPrevented || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (event.target.closest?.(ELSEWHERE) || document.querySelector("dialog[open]")) return;
+      if (document.querySelector("dialog[open]")) return;
+      // A dialog that has just closed can hold the focus until the page is drawn again.
+      if (event.target.closest?.(ELSEWHERE) && !event.target.closest("dialog")) return;
       if (event.key === "?") dialog.showModal();
       else if (event.key in turns) turns[event.key]?.click();
     });

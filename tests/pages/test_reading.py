@@ -215,6 +215,22 @@ def test_keys_turn_pages_but_not_under_a_handle_or_in_a_field(open_page):
     assert watch.errors == []
 
 
+def test_a_closed_list_of_keys_holds_no_key_back(open_page):
+    """Where the focus stays in a dialog that has just closed until the page is drawn again (WebKit), keys still turn the page."""
+    page, watch = open_page("book/intro")
+    second = page.locator("a.right-next").evaluate("link => link.href")
+    press = "box => box.dispatchEvent(new KeyboardEvent('keydown', {key: 'n', bubbles: true}))"
+    page.keyboard.press("?")
+    page.locator("dialog.rb-keys input").evaluate(press)
+    page.wait_for_timeout(300)
+    assert page.url != second  # while it is open, it is the dialog that has the keys
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog.rb-keys")).to_be_hidden()
+    page.locator("dialog.rb-keys input").evaluate(press)
+    page.wait_for_url(second)
+    assert watch.errors == []
+
+
 def test_list_of_keys_and_how_to_turn_them_off(open_page):
     page, _ = open_page("book/glossary")
     here, dialog = page.url, page.locator("dialog.rb-keys")
