@@ -174,7 +174,7 @@
     );
     const on = element("input", { type: "checkbox" });
     const close = element("button", { type: "button", class: "rb-quiet" }, "Close");
-    const parts = [element("h2", {}, "Keys"), element("dl", {}, ...rows), element("label", {}, on, "n, p and ? are on"), close];
+    const parts = [element("h2", {}, "Keys"), element("dl", {}, ...rows), element("label", {}, on, "n, p, / and ? are on"), close];
     const dialog = element("dialog", { class: "rb-keys", "aria-label": "Keys" }, ...parts);
     document.body.append(dialog);
 
@@ -198,7 +198,10 @@
       // A dialog that has just closed can hold the focus until the page is drawn again.
       if (event.target.closest?.(ELSEWHERE) && !event.target.closest("dialog")) return;
       if (event.key === "?") dialog.showModal();
-      else if (event.key in turns) turns[event.key]?.click();
+      else if (event.key === "/") {
+        event.preventDefault(); // the slash is not the first letter of the search
+        document.querySelector(".search-button__button, .search-button-field")?.click();
+      } else if (event.key in turns) turns[event.key]?.click();
     });
     return () => dialog.showModal();
   }

@@ -215,6 +215,18 @@ def test_keys_turn_pages_but_not_under_a_handle_or_in_a_field(open_page):
     assert watch.errors == []
 
 
+def test_the_slash_opens_the_search(open_page):
+    page, watch = open_page("book/intro")
+    here = page.url
+    page.keyboard.press("/")
+    expect(page.locator("#pst-search-dialog input[name=q]")).to_be_focused()
+    page.keyboard.type("n/p")
+    assert page.locator("#pst-search-dialog input[name=q]").input_value() == "n/p"
+    page.keyboard.press("Escape")
+    expect(page.locator("#pst-search-dialog")).to_be_hidden()
+    assert page.url == here and watch.errors == []
+
+
 def test_a_closed_list_of_keys_holds_no_key_back(open_page):
     """Where the focus stays in a dialog that has just closed until the page is drawn again (WebKit), keys still turn the page."""
     page, watch = open_page("book/intro")
