@@ -81,6 +81,11 @@ def multi_similarity(beta: float) -> nn.Module:
     return _package("losses").MultiSimilarityLoss(beta=beta)
 
 
+def pair_margins(neg_margin: float) -> nn.Module:
+    """Contrastive loss (Hadsell et al., 2006): positives are pulled together, negatives pushed until ``neg_margin`` apart (Euclidean)."""
+    return _package("losses").ContrastiveLoss(pos_margin=0, neg_margin=neg_margin)
+
+
 def _package(part: str) -> ModuleType:
     try:
         return importlib.import_module(f"pytorch_metric_learning.{part}")

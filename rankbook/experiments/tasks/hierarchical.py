@@ -30,6 +30,9 @@ class HierarchicalRetrieval(Retrieval):
     def labels(self, samples: Samples) -> Tensor:
         return samples.levels
 
-    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
-        by_class = evaluate_retrieval(embeddings, samples.labels, metrics=BY_CLASS)
-        return by_class | evaluate_retrieval(embeddings, samples.levels, metrics=BY_LEVELS)
+    def evaluate(
+        self, queries: Tensor, labels: Tensor, gallery: Tensor | None = None, gallery_labels: Tensor | None = None
+    ) -> dict[str, float]:
+        classes = None if gallery_labels is None else gallery_labels[:, 0]
+        by_class = evaluate_retrieval(queries, labels[:, 0], gallery, classes, metrics=BY_CLASS)
+        return by_class | evaluate_retrieval(queries, labels, gallery, gallery_labels, metrics=BY_LEVELS)

@@ -36,6 +36,7 @@ class Retrieval:
         load: split -> samples; splits are disjoint in classes. With a ``root``, (split, root) -> samples.
         classes, per_class: the shape of a batch.
         outputs: dimensions of the embedding.
+        gallery: the split that the items of another search; None: each item searches all others of its split.
         root: the folder of the data, where they do not come with the package.
     """
 
@@ -43,6 +44,7 @@ class Retrieval:
     classes: int = 32
     per_class: int = 4
     outputs: int = 256
+    gallery: str | None = None
     root: Path | None = field(default=None, compare=False)
 
     metrics: ClassVar[tuple[str, ...]] = ("R@1", "R@10", "mAP@R", "AP")
@@ -58,7 +60,8 @@ class Retrieval:
         """Train a head; the same call gives the same head.
 
         Args:
-            loss: (embeddings, labels) -> loss; its own parameters, if any, are trained too.
+            loss: (embeddings, labels) -> loss; its own parameters, if any, are trained too. One with a vector for each class is
+                told of them first: ``loss.meet(labels, outputs)``.
             lr: peak learning rate of AdamW; it falls to 0 along a cosine.
             steps: batches.
             seed: of the first weights and the batches; they are the same for every loss.
@@ -67,6 +70,8 @@ class Retrieval:
         with one_thread(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             head = Head(data.inputs.shape[1], self.outputs)
+            if hasattr(loss, "meet"):
+                loss.meet(data.labels, self.outputs)
             generator = torch.Generator().manual_seed(seed)
             batches = BalancedBatches(data.inputs, self.labels(data), classes=self.classes, per_class=self.per_class, generator=generator)
             optimizer = torch.optim.AdamW([*head.parameters(), *loss.parameters()], lr=lr)
@@ -75,13 +80,19 @@ class Retrieval:
         return head
 
     def measure(self, model: nn.Module, split: str) -> dict[str, float]:
-        """The metrics on the classes of a split; each item queries all others. ``torch.nn.Identity()``: the frozen features."""
+        """The metrics on the classes of a split. ``torch.nn.Identity()``: the frozen features."""
         data = self.samples(split)
         with one_thread(), torch.no_grad():
-            return self.evaluate(model(data.inputs), data)
+            if self.gallery is None:
+                return self.evaluate(model(data.inputs), self.labels(data))
+            searched = self.samples(self.gallery)
+            return self.evaluate(model(data.inputs), self.labels(data), model(searched.inputs), self.labels(searched))
 
-    def evaluate(self, embeddings: Tensor, samples: Samples) -> dict[str, float]:
-        return evaluate_retrieval(embeddings, samples.labels)
+    def evaluate(
+        self, queries: Tensor, labels: Tensor, gallery: Tensor | None = None, gallery_labels: Tensor | None = None
+    ) -> dict[str, float]:
+        """Of embeddings and what the loss would be told; see `evaluate_retrieval`."""
+        return evaluate_retrieval(queries, labels, gallery, gallery_labels)
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,48 @@
+"""Losses of pairs, triplets, classes and ranks under one protocol, on four sets: a linear head on frozen features.
+
+Emoji, birds (CUB) and the captions of Flickr8k are judged on classes that training has not seen. The products of the Grocery set are
+the same in all its splits: there the test photographs search those of training. Every loss has fifteen settings, chosen by mAP@R on
+the validation split with one seed; the test split is read once a seed. SupAP, ROADMAP and SupAP with
+the cluster loss tune the same knob; the added term weighs 0.1, as in SupRank's code. The pair, triplet and multi-similarity losses are those of
+pytorch-metric-learning: new runs of them need it, the stored table does not.
+"""
+
+from rankbook.experiments import contenders
+from rankbook.experiments.study import Study
+from rankbook.experiments.tasks.retrieval import Retrieval
+from rankbook.experiments.tasks.sets import birds, captions, groceries
+
+STUDY = Study(
+    name="retrieval",
+    question="Which loss retrieves best, and is it the same one on every set?",
+    task=Retrieval(),
+    contenders={
+        "contrastive (pairs)": contenders.PAIR_MARGINS,
+        "triplet (hard)": contenders.TRIPLET_HARD_3,
+        "multi-similarity": contenders.MULTI_SIMILARITY_3,
+        "SupCon": contenders.CONTRASTIVE_3,
+        "normalized softmax": contenders.NORMALIZED_SOFTMAX,
+        "FastAP": contenders.FAST_AP,
+        "SoftBin-AP": contenders.SOFT_BIN,
+        "BlackBox-AP": contenders.BLACK_BOX,
+        "Smooth-AP": contenders.SMOOTH_AP_LOW,
+        "RS@k": contenders.RECALL_AT_K,
+        "SupAP": contenders.SUP_AP_LOW,
+        "calibration": contenders.CALIBRATION,
+        "ROADMAP": contenders.ROADMAP,
+        "SupAP + cluster": contenders.SUP_AP_CLASSES,
+    },
+    grid={"lr": (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)},
+    steps=400,
+    choose_by="mAP@R",
+    reference="SupCon",
+    tuning_seeds=(100,),
+    test_seeds=tuple(range(5)),
+    budgets=(0.5, 2),
+    sets={
+        "cub": Retrieval(load=birds),
+        "grocery": Retrieval(load=groceries, gallery="train"),
+        "flickr8k": Retrieval(load=captions),
+    },
+    chapter="image_retrieval",
+)
