@@ -2,8 +2,8 @@
 
 Emoji, birds (CUB) and the captions of Flickr8k are judged on classes that training has not seen. The products of the Grocery set are
 the same in all its splits: there the test photographs search those of training. Every loss has fifteen settings, chosen by mAP@R on
-the validation split with one seed; the test split is read once a seed. SupAP, ROADMAP and SupAP with
-the cluster loss tune the same knob; the added term weighs 0.1, as in SupRank's code. The pair, triplet and multi-similarity losses are those of
+the validation split with one seed; the test split is read once a seed. SupAP, ROADMAP and SupAP with the cluster loss tune the same
+knob; the added term weighs 0.1, as in SupRank's code. The pair, triplet and multi-similarity losses are those of
 pytorch-metric-learning: new runs of them need it, the stored table does not.
 """
 

@@ -31,6 +31,6 @@ def groceries(split: str, root: Path) -> Samples:
 
 
 def captions(split: str, root: Path) -> Samples:
-    """Flickr8k's captions, five to a photograph, by latent semantic analysis: those of one photograph find each other. Splits as published."""
+    """Flickr8k's captions, five to a photograph, by latent semantic analysis: those of one photograph find each other."""
     pairs = flickr8k_pairs(split, root)
     return Samples(pairs.texts, pairs.text_labels)
