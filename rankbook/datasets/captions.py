@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 
 from rankbook.checks import warn
 from rankbook.datasets.layout import shown
-from rankbook.datasets.samples import Samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +26,6 @@ def caption_table(rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> pd.DataFr
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=["file", "split", "captions"])
-
-
-def part_of(split: Split, data: Samples) -> Samples:
-    """The samples of a split."""
-    return data if split == "all" else data[data.table["split"] == split]
 
 
 def refuse_or_warn(absent: list[str], total: int, root: Path, on_error: str) -> None:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_choice
-from rankbook.datasets.captions import Split, caption_table, names_in, part_of, refuse_or_warn
+from rankbook.datasets.captions import Split, caption_table, names_in, refuse_or_warn
 from rankbook.datasets.folder import ImageFiles
-from rankbook.datasets.layout import check_file, check_folder
+from rankbook.datasets.layout import check_file, check_folder, part_of
 from rankbook.datasets.samples import Samples
 
 _WHERE = "pictures and captions are at cocodataset.org; the split is the one that Karpathy and Fei-Fei published"

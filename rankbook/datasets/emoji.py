@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rankbook.archive import Archive
 from rankbook.checks import check_choice
+from rankbook.datasets.layout import part_of
 from rankbook.datasets.samples import Samples
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def emoji(split: Split = "all", what: What = "features", *, folder: str | Path |
         levels = levels[torch.tensor(classes.index)]
         table = classes.drop(columns=["image", "style", "icon", "license"]).reset_index(drop=True)
 
-    data = Samples(inputs, levels[:, 0].clone(), levels, table)
-    return data if split == "all" else data[table["split"] == split]
+    return part_of(split, Samples(inputs, levels[:, 0].clone(), levels, table))
 
 
 def _table(archive: Archive) -> pd.DataFrame:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import check_choice
-from rankbook.datasets.captions import Split, caption_table, names_in, part_of, refuse_or_warn
+from rankbook.datasets.captions import Split, caption_table, names_in, refuse_or_warn
 from rankbook.datasets.folder import ImageFiles
-from rankbook.datasets.layout import check_file, check_folder, rows
+from rankbook.datasets.layout import check_file, check_folder, part_of, rows
 from rankbook.datasets.ready_features import FILE, What, features_of, ready_features
 from rankbook.datasets.samples import Samples
 

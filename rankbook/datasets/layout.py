@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rankbook.files import check_path
+
+if TYPE_CHECKING:
+    from rankbook.datasets.samples import Samples
 
 _SHOWN = 5  # names in a message
 
@@ -60,6 +64,11 @@ def share(text: str, what: str, path: Path, number: int) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{what} must be a number from 0 to 1, or empty, got {text!r} in line {number} of {path}")
     return value
+
+
+def part_of(split: str, data: Samples) -> Samples:
+    """The samples of a split, by the column ``split`` of their table; "all" is all."""
+    return data if split == "all" else data[data.table["split"] == split]
 
 
 def shown(names: Sequence[str]) -> str:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from rankbook.datasets import Samples, emoji, flickr8k
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.runs import one_thread
+from rankbook.experiments.tasks.fitting import minimize, seeded
 from rankbook.experiments.tasks.retrieval import Head, loaded
 from rankbook.metrics import reciprocal_rank
-from rankbook.training import train
 
 _LSA = 300  # dimensions of the texts of Flickr8k
 _K = (1, 5, 10)
@@ -159,20 +159,13 @@ class CrossModal:
             seed: of the first weights and the batches; they are the same for every loss.
         """
         data = self.pairs("train")
-        with one_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+
+        def call(both: tuple[Tensor, Tensor], known: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+            return loss(both[0], known[0], both[1], known[1], known[2])
+
+        with seeded(seed) as generator:
             heads = TwoHeads(data.images.shape[1], data.texts.shape[1], self.outputs)
-            weights = [weight for weight in (*heads.parameters(), *loss.parameters()) if weight.requires_grad]
-            optimizer = torch.optim.AdamW(weights, lr=lr)
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-            train(
-                heads,
-                lambda both, known: loss(both[0], known[0], both[1], known[1], known[2]),
-                self.batches(data, torch.Generator().manual_seed(seed)),
-                optimizer,
-                steps=steps,
-                scheduler=scheduler,
-            )
+            minimize(heads, loss, self.batches(data, generator), lr=lr, steps=steps, call=call)
         return heads
 
     def batches(self, data: Pairs, generator: torch.Generator) -> Iterator[tuple]:

@@ -19,9 +19,9 @@ from rankbook import checks
 from rankbook.datasets import emoji, flickr8k
 from rankbook.datasets.voc import CLASSES
 from rankbook.experiments.runs import one_thread
+from rankbook.experiments.tasks.fitting import minimize, seeded
 from rankbook.metrics import average_precision
 from rankbook.ranks import exact_ranks
-from rankbook.training import train
 
 TRAINING_SHARE = 0.6
 WIDTH = 512  # inputs of the bundled set, where the learning rates of the study were placed
@@ -150,13 +150,11 @@ class ManyLabels:
         """
         seen, unseen = self.divided(seed)
         inputs, targets = self.data.inputs[seen], self.data.targets[seen]
-        with one_thread(), checks.off(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with checks.off(), seeded(seed) as generator:
             head = Scorer(inputs, targets.shape[1], unseen, self.reach)
-            order = RandomSampler(inputs, generator=torch.Generator().manual_seed(seed))
+            order = RandomSampler(inputs, generator=generator)
             batches = DataLoader(TensorDataset(inputs, targets), batch_size=None, sampler=BatchSampler(order, self.batch, drop_last=True))
-            optimizer = torch.optim.AdamW(head.parameters(), lr=lr)
-            train(head, loss, batches, optimizer, steps=steps, scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps))
+            minimize(head, loss, batches, lr=lr, steps=steps)
         return head
 
     def rows(self, model: Scorer, split: str) -> Tensor:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.experiments.runs import one_thread
+from rankbook.experiments.tasks.fitting import minimize, seeded
 from rankbook.experiments.tasks.rated import Rated, warm_emoji
 from rankbook.metrics import kendall, spearman
-from rankbook.training import train
 
 
 class Scorer(nn.Module):
@@ -74,12 +74,9 @@ class ScoreRanking:
             seed: of the items, the first weights and the batches; they are the same for every loss.
         """
         data = self.data(seed)
-        with one_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed) as generator:
             scorer = Scorer(data.features.shape[1], self.hidden, self.dropout, seed)
-            optimizer = torch.optim.AdamW([*scorer.parameters(), *loss.parameters()], lr=lr, weight_decay=0.1)
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-            train(scorer, loss, lists(data, self.batch, seed), optimizer, steps=steps, scheduler=scheduler)
+            minimize(scorer, loss, lists(data, self.batch, generator), lr=lr, steps=steps, weight_decay=0.1)
         return scorer.eval()
 
     def measure(self, model: Scorer, split: str) -> dict[str, float]:
@@ -91,9 +88,8 @@ class ScoreRanking:
             return {"Spearman": spearman(scores, target).item(), "Kendall": kendall(scores, target).item()}
 
 
-def lists(data: Data, batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def lists(data: Data, batch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless lists of ``batch`` training items; an epoch's rest that is too short for a list is left out."""
-    generator = torch.Generator().manual_seed(seed)
     while True:
         order = data.rows["train"][torch.randperm(len(data.rows["train"]), generator=generator)]
         for rows in order.split(batch):
