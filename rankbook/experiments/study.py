@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from rankbook.experiments.parts import BUNDLED, Contender, Results, Task, as_in, signature
+from rankbook.experiments.parts import BUNDLED, Contender, Results, Task, as_in, asked, signature
 from rankbook.experiments.runs import Config, fill, found, key
 from rankbook.experiments.tables import data_folder, read_lines, stored_path
 
@@ -36,7 +36,7 @@ class Study:
         reference: the contender from which the differences are taken, here or in ``beside``.
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
-        beside: a study with the same task, grid, steps and seeds, whose test lines stand beside ours.
+        beside: a study with the same task, steps, seeds and as many values of each knob of the grid; its test lines stand beside ours.
         data: the data set of ``task``.
         sets: the same question on other data: name -> task. They do not come with the package; see `on`.
         overlap: of the runs in intervals, see `rankbook.statistics.interval`; 0 where all seeds are judged on the same items.
@@ -84,7 +84,7 @@ class Study:
             if task.metrics != self.task.metrics or name == self.data:
                 raise ValueError(f"sets must have other names than {self.data!r} and its metrics, got {name!r} with {task.metrics}")
         for one in ("task", "grid", "steps", "tuning_seeds", "test_seeds", "choose_by"):
-            if self.beside is not None and getattr(self.beside, one) != getattr(self, one):
+            if self.beside is not None and asked(self.beside, one) != asked(self, one):
                 raise ValueError(f"a study must agree in {one} with the one that it stands beside, {self.beside.name!r}")
 
     # ------------------------------------------------------------------ other data

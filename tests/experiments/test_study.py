@@ -160,6 +160,8 @@ def test_lines_stand_beside_those_of_another_study(tmp_path):
         third.compared(tmp_path)
     COUNTED.complete(tmp_path)
     assert third.compared(tmp_path)["loss"].unique().tolist() == ["one", "other", "third"]
+    moved = replace(third, grid={"lr": tuple(10 * lr for lr in COUNTED.grid["lr"])})  # as many values, others
+    assert len(moved.complete(tmp_path).tuning) == len(third.results(tmp_path).tuning)
 
 
 def test_a_line_that_is_not_stored_is_named(tmp_path):
@@ -196,6 +198,7 @@ SMOOTH_AP = TINY.contenders["Smooth-AP"]
             r"grids of one size, got {'Smooth-AP': 2, 'two knobs': 2, 'c': 1}",
         ),
         ({"beside": TINY, "name": "b"}, "no name in both"),
+        ({"beside": TINY, "name": "b", "contenders": {"c": SMOOTH_AP}, "grid": {"lr": (1e-3,)}}, "agree in grid"),
     ],
 )
 def test_an_unfair_study_is_refused(change, message):
