@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from rankbook.datasets import Samples, emoji
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.runs import one_thread
-from rankbook.training import BalancedBatches, train
+from rankbook.experiments.tasks.fitting import minimize, seeded
+from rankbook.training import BalancedBatches
 
 
 class Head(nn.Module):
@@ -67,16 +68,12 @@ class Retrieval:
             seed: of the first weights and the batches; they are the same for every loss.
         """
         data = self.samples("train")
-        with one_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed) as generator:
             head = Head(data.inputs.shape[1], self.outputs)
             if hasattr(loss, "meet"):
                 loss.meet(data.labels, self.outputs)
-            generator = torch.Generator().manual_seed(seed)
             batches = BalancedBatches(data.inputs, self.labels(data), classes=self.classes, per_class=self.per_class, generator=generator)
-            optimizer = torch.optim.AdamW([*head.parameters(), *loss.parameters()], lr=lr)
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-            train(head, loss, batches, optimizer, steps=steps, scheduler=scheduler)
+            minimize(head, loss, batches, lr=lr, steps=steps)
         return head
 
     def measure(self, model: nn.Module, split: str) -> dict[str, float]:
