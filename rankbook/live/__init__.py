@@ -10,6 +10,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 """
 
 from rankbook.live.batch_positives import BatchPositives
+from rankbook.live.batch_rivals import BatchRivals
 from rankbook.live.bent_scale import BentScale
 from rankbook.live.emoji_search import EmojiSearch
 from rankbook.live.equal_ap import EqualAP
@@ -28,6 +29,7 @@ from rankbook.live.ranker_gallery import RankerGallery
 from rankbook.live.score_against_order import ScoreAgainstOrder
 from rankbook.live.score_shares import ScoreShares
 from rankbook.live.score_sweep import ScoreSweep
+from rankbook.live.soft_recall import SoftRecall
 from rankbook.live.sorter_sweep import SorterSweep
 from rankbook.live.split_batches import SplitBatches
 from rankbook.live.staircase import Staircase
@@ -39,6 +41,7 @@ from rankbook.live.which_loss import WhichLoss
 
 __all__ = [
     "BatchPositives",
+    "BatchRivals",
     "BentScale",
     "EmojiSearch",
     "EqualAP",
@@ -57,6 +60,7 @@ __all__ = [
     "ScoreAgainstOrder",
     "ScoreShares",
     "ScoreSweep",
+    "SoftRecall",
     "SorterSweep",
     "SplitBatches",
     "Staircase",

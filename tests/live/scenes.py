@@ -6,6 +6,7 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 import rankbook as rb
 from rankbook.live import (
     BatchPositives,
+    BatchRivals,
     BentScale,
     EmojiSearch,
     EqualAP,
@@ -22,6 +23,7 @@ from rankbook.live import (
     ScoreAgainstOrder,
     ScoreShares,
     ScoreSweep,
+    SoftRecall,
     SorterSweep,
     SplitBatches,
     Staircase,
@@ -40,6 +42,13 @@ SCENES = {
         {"positives": 1, "size": 2},
         {"pictures": 2048, "positives": 1024, "size": 1024},
         {"pictures": 100000, "positives": 7, "size": 1024},
+    ],
+    BatchRivals: [
+        {},
+        {"query": 1, "size": 400, "k": 1},
+        {"size": 2, "k": 16, "draw": 77},
+        {"size": 60, "k": 4, "draw": 9999, "gallery": 100000},
+        {"size": 100000, "gallery": 16},
     ],
     EmojiSearch: [
         {},
@@ -116,6 +125,13 @@ SCENES = {
         {"item": 1},
         {"relevance": [0] * 8},
         {"scores": [1.0, 0.0], "relevance": [1, 0], "item": 0},
+    ],
+    SoftRecall: [
+        {},
+        {"tau_rank": 0.05, "k": 4},
+        {"scores": TIED, "relevance": [1, 0, 1], "k": 1, "tau_score": 0.3, "tau_rank": 2.0},
+        {"relevance": [0] * 8},
+        {"scores": [0.5] * 8, "relevance": [1] * 8, "k": 8, "tau_score": 0.003},
     ],
     SorterSweep: [
         {},

@@ -58,3 +58,13 @@ export function exactMetric(metric, scores, relevance) {
   if (metric === "R@3") return recallAtK(scores, relevance, 3);
   return OF_RANKS[metric](worstOrder(scores, relevance), relevance).value;
 }
+
+// RS@k at one k: 1 - recall with sigmoid ranks and a sigmoid cut, its gradient, and how far each positive counts as inside.
+export function softRecallLoss(scores, relevance, k, tauScore, tauRank) {
+  const found = positives(relevance), ranks = sigmoidRanks(scores, tauScore), jacobian = sigmoidRankJacobian(scores, tauScore);
+  const inside = ranks.map((r, i) => (relevance[i] > 0 ? sigmoid((k - r) / tauRank) : 0));
+  const most = Math.min(k, found.length), sum = inside.reduce((total, one) => total + one, 0);
+  const slopes = ranks.map((r, i) => (relevance[i] > 0 && sum <= most ? sigmoidSlope((k - r) / tauRank) / tauRank / most : 0));
+  const gradient = scores.map((_, j) => slopes.reduce((total, slope, i) => total + slope * jacobian[i][j], 0));
+  return { loss: 1 - Math.min(sum, most) / most, gradient, ranks, inside };
+}
