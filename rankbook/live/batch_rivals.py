@@ -38,7 +38,7 @@ class BatchRivals(LiveFigure, module="batch_rivals"):
 
     Traits:
         lists: the queries, a line each: name, tab, pictures with a space between them.
-        gallery: 16 to 100,000.
+        gallery: 9 to 100,000.
         query: which line, from 0.
         size: of the batch, with the query; from 2 to 100,000. One that is larger than the gallery is the gallery.
         k: from 1 to 16.
@@ -46,11 +46,11 @@ class BatchRivals(LiveFigure, module="batch_rivals"):
     """
 
     lists = Checked("", _text)
-    gallery = whole(400, 16, 100_000)
+    gallery = whole(400, 9, 100_000)
     query = whole(0, 0, 15)
     size = whole(128, 2, 100_000)
     k = whole(4, 1, 16)
-    draw = whole(0, 0, 9_999)
+    draw = whole(1, 0, 9_999)
 
     def __init__(self, queries: Mapping[str, Sequence[str]] | None = None, gallery: int | None = None, **traits: Any):
         if "lists" not in traits:

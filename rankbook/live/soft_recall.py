@@ -40,7 +40,15 @@ class SoftRecall(LiveFigure, module="soft_recall"):
         relevance, values = torch.tensor(self.relevance), self.figure_state()
         if not relevance.any():
             zeros = [0.0] * len(self.scores)
-            return values | {"ranks": self._ranks().tolist(), "inside": zeros, "gradient": zeros, "loss": None, "exact": None, "floor": None, "moved": 0}
+            return values | {
+                "ranks": self._ranks().tolist(),
+                "inside": zeros,
+                "gradient": zeros,
+                "loss": None,
+                "exact": None,
+                "floor": None,
+                "moved": 0,
+            }
         scores = torch.tensor(self.scores, dtype=torch.float64, requires_grad=True)
         loss = 1 - self._recall(scores, relevance)
         (gradient,) = torch.autograd.grad(loss, scores)

@@ -1,6 +1,6 @@
-"""RS@k, Smooth-AP and SupCon in batches of 128 and 512 items, at equal steps and at equal items, and RS@k with similarity mixup.
+"""RS@k, Smooth-AP and SupCon in batches of 128 and 512 items, at equal steps and at equal items; RS@k also in 1,024, and with mixup.
 
-Batches of four items a class. At "4 x steps", batches of 128 hold as many items in all as those of 512 at the study's steps.
+Batches of four items a class. At "4 x steps" (8 x), batches of 128 hold as many items in all as those of 512 (1,024) at the study's steps.
 """
 
 from rankbook.experiments.batch_losses import contender, mixed, rs_at_k, smooth_ap, sup_con
@@ -17,6 +17,8 @@ STUDY = Study(
         "RS@k, 128": contender(rs_at_k, 32, SMALL),
         "RS@k, 512": contender(rs_at_k, 128, LARGE),
         "RS@k, 128, 4 x steps": contender(rs_at_k, 32, LONGER, share=4),
+        "RS@k, 1,024": contender(rs_at_k, 256, LARGE),
+        "RS@k, 128, 8 x steps": contender(rs_at_k, 32, LONGER, share=8),
         "RS@k + mixup, 128": contender(mixed, 32, SMALL),
         "RS@k + mixup, 512": contender(mixed, 128, LARGE),
         "Smooth-AP, 128": contender(smooth_ap, 32, SMALL),
