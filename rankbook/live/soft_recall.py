@@ -26,10 +26,10 @@ class SoftRecall(LiveFigure, module="soft_recall"):
         tau_rank: temperature of the cut, from 0.05 to 2, in ranks.
     """
 
-    scores = items([0.91, 0.84, 0.74, 0.62, 0.52, 0.43, 0.33, 0.20], 2, 8)
+    scores = items([0.95, 0.83, 0.71, 0.59, 0.47, 0.35, 0.23, 0.11], 2, 8)
     relevance = labels([1, 1, 1, 0, 0, 0, 0, 0], 8)
     k = whole(3, 1, 8)
-    tau_score = number(0.01, 0.003, 0.3)
+    tau_score = number(0.005, 0.003, 0.3)
     tau_rank = number(1.0, 0.05, 2)
 
     @traitlets.validate("scores", "relevance", "k")

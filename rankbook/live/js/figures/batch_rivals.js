@@ -4,7 +4,7 @@ import { fixed, html, linear, logarithmic } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { across, axis, curve, panel, point, rect, text } from "../core/marks.js";
 
-const CELL = 38, LEFT = 34, RIGHT = 22, PLOT = 120, SMALLEST = 8;
+const CELL = 38, TITLE = 30, LEFT = 34, RIGHT = 22, PLOT = 120, SMALLEST = 8;
 const KS = [1, 4, 16];
 
 function read(line) {
@@ -57,7 +57,7 @@ function build({ root, get, set }) {
   let ordered, order; // a drag changes no draw
 
   return function draw(width, { lists, gallery, query, size, k, draw: which }) {
-    const { name, glyphs, relevant, ahead, rivals } = read(lists.split("\n")[query]);
+    const { glyphs, relevant, ahead, rivals } = read(lists.split("\n")[query]);
     const count = ahead.length, others = gallery - 1 - count, drawn = Math.min(Math.max(size - 1 - count, 0), others);
     const now = JSON.stringify([lists, gallery, query, which]);
     if (ordered !== now) order = places(others, query, which, rivals.length);
@@ -70,11 +70,11 @@ function build({ root, get, set }) {
       rivals: ahead[0], rivals_in_batch: here[0],
     };
 
-    const columns = Math.max(1, Math.floor(width / CELL)), rows = Math.ceil(glyphs.length / columns), strip = 24 + rows * CELL;
+    const columns = Math.max(1, Math.floor(width / CELL)), rows = Math.ceil(glyphs.length / columns), strip = TITLE + rows * CELL;
     const top = strip + 34, floor = top + PLOT, picture = plot.clear(width, floor + 62);
-    text(picture, 0, 13, `nearest to this ${name.split(" ").slice(1).join(" ")}, first to ${glyphs.length}th: in the batch, or faded`, "rb-muted", "start");
+    text(picture, 0, 19, `its ${glyphs.length} nearest, best first; faded: not in the batch`, "rb-muted", "start");
     glyphs.forEach((glyph, i) => {
-      const x = (i % columns) * CELL, y = 24 + Math.floor(i / columns) * CELL;
+      const x = (i % columns) * CELL, y = TITLE + Math.floor(i / columns) * CELL;
       if (relevant[i]) rect(picture, x + 2, y + 2, CELL - 4, CELL - 4, "rb-mark rb-relevant", { "fill-opacity": 0.25, rx: 6 });
       text(picture, x + CELL / 2, y + 26, glyph, held[i] ? "rb-glyph" : "rb-glyph rb-absent");
     });
