@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rankbook.checks import check_count, check_device, check_number, check_tensor, check_where, first, reads_values
+from rankbook.checks import check_count, check_device, check_number, check_numbers, check_tensor, check_where, first, reads_values
 
 #: ``[items]`` or ``[items, levels]``: a tensor of integers, or a list, an array or a column of a table, of integers or strings.
 Labels = Tensor | np.ndarray | Sequence[Any]
@@ -60,26 +60,38 @@ def shared_levels(labels: Labels, ref_labels: Labels | None = None) -> Tensor:
 
 
 def hierarchical_relevance(
-    levels: Tensor, *, alpha: float = 1.0, where: Tensor | None = None, dtype: torch.dtype = torch.float32
+    levels: Tensor,
+    *,
+    alpha: float = 1.0,
+    weights: Sequence[float] | None = None,
+    where: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    r"""The relevance of H-AP: each level weighs :math:`(l/L)^\alpha` in all, shared evenly by its items.
+    r"""The relevance of H-AP: each level weighs :math:`(l/L)^\alpha` in all, shared evenly by its items; or weights of yours.
 
-    .. math:: \mathrm{rel}(l) = \frac{(l / L)^\alpha}{|\Omega^{(l)}|}
+    .. math:: \mathrm{rel}(l) = \frac{(l / L)^\alpha}{|\Omega^{(l)}|}, \qquad
+        \text{with weights}\quad \mathrm{rel}(l) = \sum_{p=1}^{l} \frac{w_p}{\bigl| \bigcup_{q \ge p} \Omega^{(q)} \bigr|}
 
-    where :math:`\Omega^{(l)}` are the items that share exactly :math:`l` of :math:`L` levels with the query.
+    where :math:`\Omega^{(l)}` are the items that share exactly :math:`l` of :math:`L` levels with the query. With weights, H-AP is the
+    weighted mean of the AP at each level, whose positives share at least so many levels; and a finer match never weighs less than
+    a coarser one. Without, it weighs less where its level has many items and the coarser one few.
 
     Args:
         levels: ``[..., n]`` from `shared_levels`; :math:`L` is its maximum over the tensor.
         alpha: larger gives coarse matches less weight.
+        weights: one number >= 0 for each column of the labels, from fine to coarse, in the place of ``alpha``; larger gives that
+            level more. :math:`w_l` is the one of the column that the l-th shared level is. Only their ratios matter.
         where: ``[..., n]``, the items that count.
         dtype: of the result.
 
     Returns: ``[..., n]``. Only the ratios matter to H-AP.
 
-    Source: HAPPIER and SupRank, from their code (``get_relevances_pop``).
+    Source: HAPPIER and SupRank, from their code (``get_relevances_pop``, and its mode "map" for weights).
 
     >>> rb.hierarchical_relevance(torch.tensor([2, 1, 1, 0]))
     tensor([1.0000, 0.2500, 0.2500, 0.0000])
+    >>> rb.hierarchical_relevance(torch.tensor([2, 1, 1, 0]), weights=(1, 1))
+    tensor([1.3333, 0.3333, 0.3333, 0.0000])
     """
     levels, alpha = check_tensor("levels", levels), check_number("alpha", alpha)
     if levels.is_floating_point() or levels.dim() == 0 or levels.numel() == 0 or (levels < 0).any():
@@ -89,7 +101,12 @@ def hierarchical_relevance(
     depth = max(1, int(levels.max()))
     if depth > _DEEPEST:
         raise ValueError(f"levels must be at most {_DEEPEST}, got {depth}; rb.hierarchical_ap takes any grades as they are")
-    return level_weights(levels, depth, alpha, where, dtype)
+    if weights is None:
+        return level_weights(levels, depth, alpha, where, dtype)
+    weights = check_level_weights(weights, alpha)
+    if depth > len(weights):
+        raise ValueError(f"weights must have a number for each column of the labels, {depth} or more as levels say, got {len(weights)}")
+    return shares_of_levels(levels, weights, where, dtype)
 
 
 def level_weights(levels: Tensor, depth: int, alpha: float, where: Tensor | None, dtype: torch.dtype) -> Tensor:
@@ -100,6 +117,27 @@ def level_weights(levels: Tensor, depth: int, alpha: float, where: Tensor | None
         weight = (level / depth) ** alpha / at_level.sum(-1, keepdim=True).clamp(min=1).to(dtype)
         relevance = torch.where(at_level, weight, relevance)
     return relevance
+
+
+def shares_of_levels(levels: Tensor, weights: Sequence[float], where: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """The same with a weight for each column of the labels, fine to coarse."""
+    relevance = torch.zeros(levels.shape, dtype=dtype, device=levels.device)
+    for level, weight in enumerate(reversed(weights), start=1):
+        reach = levels >= level if where is None else (levels >= level) & where
+        relevance = relevance + torch.where(reach, weight / reach.sum(-1, keepdim=True).clamp(min=1).to(dtype), 0)
+    return relevance
+
+
+def check_level_weights(weights: Sequence[float], alpha: float) -> tuple[float, ...]:
+    """Weights of levels as shares of the largest, so that no sum of them overflows."""
+    if alpha != 1:
+        raise ValueError(
+            f"weights must be given without alpha, which says the weights of the levels too; got alpha={alpha:g} and {weights}"
+        )
+    numbers = check_numbers("weights", weights, at_least=0)
+    if not max(numbers) > 0:
+        raise ValueError(f"weights must have a number above 0, got {weights}")
+    return tuple(number / max(numbers) for number in numbers)
 
 
 def leave_query_out(size: int, device: torch.device | str | None = None) -> Tensor:

@@ -68,6 +68,22 @@ def hierarchical_ap(scores, relevance, step=at_or_above, *, weights=None):
     return total / sum(worth[i] * relevance[i] for i in found)
 
 
+def asi(scores, relevance, step=at_or_above, *, weights=None):
+    """At each depth, grade by grade: the worth found, at most that of the ideal head."""
+    worth = worths(relevance, weights)
+    found = [i for i in worth if worth[i] > 0]
+    ranks = {i: rank(i, range(len(scores)), scores, step) for i in found}
+    ideal = sorted(found, key=lambda i: (-relevance[i], -worth[i]))
+    total = 0.0
+    for depth in range(1, len(found) + 1):
+        shared = 0.0
+        for grade in {relevance[i] for i in found}:
+            head = sum(worth[i] * cut(ranks[i], depth, None) for i in found if relevance[i] == grade)
+            shared += min(head, sum(worth[i] for i in ideal[:depth] if relevance[i] == grade))
+        total += shared / sum(worth[i] for i in ideal[:depth])
+    return total / len(found)
+
+
 def cut(r, k, tau_rank):
     """1 inside the top k, 0 behind it."""
     if tau_rank is None:

@@ -1,9 +1,12 @@
 """Labels and trees of labels to relevance; the mask of the query."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 
 import rankbook as rb
 
@@ -45,6 +48,14 @@ def test_hierarchical_relevance_by_hand(alpha):
     torch.testing.assert_close(rb.hierarchical_relevance(levels, alpha=alpha), torch.tensor(weights))
 
 
+def test_weights_of_levels_by_hand():
+    levels = torch.tensor([3, 3, 2, 1, 1, 1, 1, 0])
+    # the coarsest level weighs 1 and has 7 items, the middle one 2 and 3, the class 4 and 2
+    weights = [1 / 7 + 2 / 3 + 4 / 2] * 2 + [1 / 7 + 2 / 3] + [1 / 7] * 4 + [0]
+    found = rb.hierarchical_relevance(levels, weights=(4, 2, 1), dtype=torch.float64)
+    torch.testing.assert_close(found, torch.tensor(weights, dtype=torch.float64) / 4)  # shares of the largest
+
+
 def test_hierarchical_relevance_of_each_list():
     """A level weighs the same whatever the number of its items; an empty level weighs nothing."""
     levels = torch.tensor([[2, 2, 1, 0], [2, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
@@ -59,6 +70,70 @@ def test_hierarchical_relevance_ignores_absent_items():
     present = rb.hierarchical_relevance(levels, where=where)
     torch.testing.assert_close(present[where], rb.hierarchical_relevance(levels[where]))
     assert present[1] == 0
+
+
+def test_with_weights_hap_is_the_mean_of_the_ap_of_each_level():
+    """Of scikit-learn, over the levels that the list has."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(20, 15, generator=generator, dtype=torch.float64)
+    levels = torch.randint(0, 4, (20, 15), generator=generator)
+    levels[0].clamp_(max=2)
+    relevance = rb.hierarchical_relevance(levels, weights=(0.5, 3, 1), dtype=torch.float64)
+    for value, s, shared in zip(rb.hierarchical_ap(scores, relevance, reduction="none"), scores, levels, strict=True):
+        present = {p: w for p, w in {1: 1, 2: 3, 3: 0.5}.items() if (shared >= p).any()}
+        each = {p: average_precision_score(shared >= p, s) for p in present}
+        assert value.item() == pytest.approx(sum(w * each[p] for p, w in present.items()) / sum(present.values()), abs=1e-12)
+
+
+def test_with_weights_a_finer_match_never_weighs_less():
+    levels = torch.tensor([2] * 6 + [1, 0])  # six beagles and one terrier
+    assert rb.hierarchical_relevance(levels)[0] < rb.hierarchical_relevance(levels)[6]
+    weighed = rb.hierarchical_relevance(levels, weights=(0.01, 1))
+    assert weighed[0] > weighed[6] > weighed[7] == 0
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"weights": (1,)}, r"weights must have a number for each column of the labels, 2 or more as levels say, got 1"),
+        ({"weights": (0, 0)}, r"weights must have a number above 0, got \(0, 0\)"),
+        ({"weights": (1, -1)}, r"weights must be a finite number of at least 0, got -1"),
+        ({"weights": 1.0}, r"weights must be a sequence of numbers such as \(1, 0.5\), got 1.0; try \(1.0,\)"),
+        ({"weights": ()}, r"weights must hold at least one number, got \(\)"),
+        ({"weights": (1, 1), "alpha": 2.0}, r"weights must be given without alpha"),
+    ],
+)
+def test_bad_weights(knobs, message):
+    with pytest.raises(ValueError, match=message):
+        rb.hierarchical_relevance(torch.tensor([2, 1, 0]), **knobs)
+    if knobs != {"weights": (1,)}:
+        with pytest.raises(ValueError, match=message):
+            rb.SupHAPLoss(**knobs)
+
+
+@pytest.mark.parametrize("order", ["relevance", "levels"])
+def test_a_loss_of_weights_is_its_composition(order):
+    """Value and gradient; by level and by relevance are one, since a finer match never weighs less."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.tensor([[0, 0]] * 5 + [[1, 0]] + [[2, 1]] * 3)
+    x = torch.nn.functional.normalize(torch.randn(9, 6, generator=generator, dtype=torch.float64), dim=1).requires_grad_()
+    knobs = {"tau": 0.1, "rho": 10.0, "delta": 0.5}
+    where = rb.leave_query_out(9)
+    relevance = rb.hierarchical_relevance(rb.shared_levels(labels), weights=(3, 2), where=where, dtype=torch.float64)
+    expected = rb.as_loss(rb.hierarchical_ap, partial(rb.sup_ranks, **knobs))(x @ x.T, relevance, where=where)
+    value = rb.SupHAPLoss(weights=(3, 2), order=order, **knobs)(x, labels)
+    torch.testing.assert_close(value, expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(*(torch.autograd.grad(one, x)[0] for one in (value, expected)), rtol=0, atol=1e-12)
+    assert abs(value - rb.SupHAPLoss(order=order, **knobs)(x, labels)) > 1e-3
+
+
+def test_a_loss_of_weights_wants_as_many_columns():
+    x = torch.nn.functional.normalize(torch.rand(4, 3), dim=1)
+    loss = rb.SupHAPLoss(weights=(1, 1))
+    with pytest.raises(ValueError, match="labels must have a column for each of the 2 weights of the loss, got 1"):
+        loss(x, torch.tensor([0, 0, 1, 1]))
+    with pytest.raises(ValueError, match="relevance has no levels to weigh"):
+        loss(x, relevance=1 - torch.eye(4))
 
 
 def test_hierarchical_relevance_of_strangers_is_zero():

@@ -23,6 +23,7 @@ from rankbook.checks.values import (
     check_flag,
     check_instance,
     check_number,
+    check_numbers,
     check_positive,
 )
 from rankbook.checks.warning import warn

@@ -35,6 +35,20 @@ def check_number(
     return number
 
 
+def check_numbers(name: str, values: Any, *, at_least: float | None = None) -> tuple[float, ...]:
+    """Return ``values`` as a tuple of floats if it is a sequence of at least one finite number within the bound."""
+    try:
+        items = None if isinstance(values, (str, dict)) else tuple(values.tolist() if isinstance(values, Tensor) else values)
+    except TypeError:
+        items = None
+    if items is None:
+        said = _say(values)
+        raise ValueError(f"{name} must be a sequence of numbers such as (1, 0.5), got {said}; try ({said},)")
+    if not items:
+        raise ValueError(f"{name} must hold at least one number, got {_say(values)}")
+    return tuple(check_number(name, item, at_least=at_least) for item in items)
+
+
 def check_positive(name: str, value: Any) -> float:
     """Return ``value`` as a float if it is a finite number above 0."""
     return check_number(name, value, above=0)

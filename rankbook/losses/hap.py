@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -13,7 +14,7 @@ from rankbook.losses.batch_loss import BatchRankLoss
 from rankbook.metrics import hierarchical_ap
 from rankbook.ranks.exact import exact_ranks
 from rankbook.ranks.suprank import SupStep
-from rankbook.relevance import hierarchical_relevance, level_weights
+from rankbook.relevance import check_level_weights, hierarchical_relevance, level_weights, shares_of_levels
 from rankbook.retrieval.blocks import in_blocks
 from rankbook.retrieval.counts import MetricHead, RankLoss
 from rankbook.retrieval.gradients import Losses, Scale
@@ -27,7 +28,8 @@ class SupHAPLoss(BatchRankLoss):
     .. math:: \mathcal{L} = 1 - \frac{1}{|Q|} \sum_{q \in Q} \frac{1}{\sum_k \mathrm{rel}(k)} \sum_{k \in P_q}
         \frac{\mathcal{H}\text{-rank}(k)}{\mathrm{rank}_\text{sup}(k)}
 
-    The numerator is exact, without a gradient, as in every shipped configuration of the papers' code. Equal to
+    The numerator is exact, without a gradient. HAPPIER's paper smooths what the *more* relevant items add to it, too; every shipped
+    configuration of its code turns that off (``with_hrank: False``), and what is left is this loss. Equal to
     ``as_loss(hierarchical_ap, partial(sup_ranks, ...))`` on the score matrix and ``hierarchical_relevance(shared_levels(labels))``.
 
     Args:
@@ -36,6 +38,8 @@ class SupHAPLoss(BatchRankLoss):
             so that the loss bounds 1 - H-AP. ``"levels"``: who shares more levels, as in the papers' code. The two differ
             between classes of unequal size: an item of a large class can weigh less than one of the coarser, small rest.
         alpha: larger gives coarse matches less weight (see `hierarchical_relevance`).
+        weights: in the place of ``alpha``, a number for each column of the labels, from fine to coarse: the loss is then that of
+            the weighted mean of the AP at each level. None: ``alpha``.
         include_query, reduction: as every batch loss (``rankbook.losses.batch_loss``).
 
     With ``relevance`` in the place of labels the loss is that of `hierarchical_ap` for it, as given.
@@ -57,18 +61,26 @@ class SupHAPLoss(BatchRankLoss):
         *,
         order: Literal["relevance", "levels"] = "relevance",
         alpha: float = 1.0,
+        weights: Sequence[float] | None = None,
         include_query: bool = False,
         reduction: Reduction = "mean",
     ):
         order = check_choice("order", order, ("relevance", "levels"))
-        metric = partial(level_ap, order=order, alpha=check_number("alpha", alpha))
+        alpha = check_number("alpha", alpha)
+        weights = None if weights is None else check_level_weights(weights, alpha)
+        metric = partial(level_ap, order=order, alpha=alpha, weights=weights)
         super().__init__(metric, SupStep(tau, rho, delta), include_query=include_query, reduction=reduction)
-        self.tau, self.rho, self.delta, self.order, self.alpha = tau, rho, delta, order, float(alpha)
+        self.tau, self.rho, self.delta, self.order, self.alpha, self.weights = tau, rho, delta, order, alpha, weights
 
     def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
         labels = positives.batch.labels
         if labels is not None:
-            metric = partial(level_ap, order=self.order, alpha=self.alpha, depth=labels.shape[1])
+            depth = labels.shape[1]
+            if self.weights is not None and len(self.weights) != depth:
+                raise ValueError(f"labels must have a column for each of the {len(self.weights)} weights of the loss, got {depth}")
+            metric = partial(level_ap, order=self.order, alpha=self.alpha, weights=self.weights, depth=depth)
+        elif self.weights is not None:
+            raise ValueError("relevance has no levels to weigh: make the loss without weights, or give labels [b, levels] in its place")
         elif self.order == "levels":
             raise ValueError('relevance has no levels: make the loss with order="relevance", or give labels [b, levels] in its place')
         else:
@@ -82,6 +94,7 @@ def level_ap(
     *,
     order: Literal["relevance", "levels"] = "relevance",
     alpha: float = 1.0,
+    weights: Sequence[float] | None = None,
     depth: int | None = None,
     rank_fn: RankFn = exact_ranks,
     where: Tensor | None = None,
@@ -89,10 +102,12 @@ def level_ap(
     query_weights: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """H-AP of shared levels, weighed as `hierarchical_relevance` does; ``order``, ``alpha`` as in `SupHAPLoss`. The number of levels,
-    ``depth``, need not be looked for if it is known."""
+    """H-AP of shared levels, weighed as `hierarchical_relevance` does; ``order``, ``alpha``, ``weights`` as in `SupHAPLoss`. The number of
+    levels, ``depth``, need not be looked for if it is known."""
     if depth is None:
-        relevance = hierarchical_relevance(levels, alpha=alpha, where=where, dtype=scores.dtype)
+        relevance = hierarchical_relevance(levels, alpha=alpha, weights=weights, where=where, dtype=scores.dtype)
+    elif weights is not None:
+        relevance = shares_of_levels(levels, weights, where, scores.dtype)
     else:
         relevance = level_weights(levels, depth, alpha, where, scores.dtype)
 

@@ -24,10 +24,12 @@ from rankbook.metrics.correlation import kendall, spearman
 from rankbook.metrics.cutoff import capped_recall, hit_at_k, precision_at_k, r_precision, recall_at_k, within_top_k
 from rankbook.metrics.gains import dcg, ndcg
 from rankbook.metrics.hierarchy import hierarchical_ap
+from rankbook.metrics.intersection import asi
 from rankbook.metrics.precision import average_precision, map_at_r, reciprocal_rank
 from rankbook.metrics.reduction import reduce_lists
 
 __all__ = [
+    "asi",
     "average_precision",
     "capped_recall",
     "dcg",

@@ -108,6 +108,17 @@ COUNTS: Bad = {
     "NaN": lambda good: (math.nan,),
     "True": lambda good: (True,),
 }
+NUMBERS: Bad = {
+    "text": lambda good: "12",
+    "number": lambda good: 2,
+    "empty": lambda good: (),
+    "negative": lambda good: (1, -1),
+    "NaN": lambda good: (math.nan, 1),
+    "infinite": lambda good: (math.inf, 1),
+    "words": lambda good: ("a", "b"),
+    "only 0": lambda good: (0, 0),
+    "too few": lambda good: (1,),
+}
 FLAG: Bad = {"text": lambda good: "False", "1": lambda good: 1, "None": lambda good: None, "tensor": lambda good: torch.tensor(True)}
 CALLABLE: Bad = {"None": lambda good: None, "text": lambda good: "ndcg", "number": lambda good: 3, "tensor": lambda good: torch.ones(2)}
 CHOICE: Bad = {"another word": lambda good: "nothing", "None": lambda good: None, "number": lambda good: 3, "list": lambda good: ["mean"]}
@@ -147,6 +158,7 @@ KINDS: dict[str, Bad] = {
     "levels": {**GRADES, "floats": lambda good: good.float(), "negative": lambda good: -good},
     **dict.fromkeys(("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr"), POSITIVE),
     **dict.fromkeys(("pos_margin", "neg_margin", "alpha", "beta"), NUMBER),
+    "weights": NUMBERS,
     "margin": {**NUMBER, "negative": lambda good: -0.1},
     "calibration_weight": SHARE,
     "guidance": {**NUMBER, "negative": lambda good: -0.1},

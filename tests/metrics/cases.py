@@ -43,6 +43,7 @@ METRICS = [
     Case("average_precision", rb.average_precision, oracles.average_precision),
     Case("average_precision@2", partial(rb.average_precision, k=2), partial(oracles.average_precision, k=2)),
     Case("hierarchical_ap", rb.hierarchical_ap, oracles.hierarchical_ap),
+    Case("asi", rb.asi, oracles.asi),
     Case("map_at_r", rb.map_at_r, oracles.map_at_r),
     Case("reciprocal_rank", rb.reciprocal_rank, oracles.reciprocal_rank),
     Case("reciprocal_rank@2", partial(rb.reciprocal_rank, k=2), partial(oracles.reciprocal_rank, k=2)),

@@ -83,7 +83,7 @@ def test_what_is_inside_keeps_its_bits_and_its_gradient(case, monkeypatch):
     scores.requires_grad_()
     rank_fn = partial(rb.sigmoid_ranks, tau=0.5)
     values = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
-    for module in ("ranking", "cutoff", "precision", "hierarchy", "gains"):
+    for module in ("ranking", "cutoff", "precision", "hierarchy", "intersection", "gains"):
         monkeypatch.setattr(f"rankbook.metrics.{module}.clamp_through", lambda values, low, high=None: values)
     free = case.metric(scores, relevance, rank_fn=rank_fn, reduction="none")
     assert torch.equal(values, free)
