@@ -20,8 +20,10 @@ from rankbook.live.gap_sizes import GapSizes
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.label_costs import LabelCosts
 from rankbook.live.learned_sorters import LearnedSorters
+from rankbook.live.level_verdicts import LevelVerdicts
 from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
+from rankbook.live.milder_mistakes import MilderMistakes
 from rankbook.live.predict import Predict
 from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
@@ -50,9 +52,11 @@ __all__ = [
     "HierarchyStrip",
     "LabelCosts",
     "LearnedSorters",
+    "LevelVerdicts",
     "LiveFigure",
     "MetricBoard",
     "MetricGradient",
+    "MilderMistakes",
     "Predict",
     "RankMargin",
     "RankStrip",

@@ -15,8 +15,10 @@ from rankbook.live import (
     HierarchyStrip,
     LabelCosts,
     LearnedSorters,
+    LevelVerdicts,
     MetricBoard,
     MetricGradient,
+    MilderMistakes,
     RankerGallery,
     RankMargin,
     RankStrip,
@@ -89,6 +91,13 @@ SCENES = {
         {},
         {"sorters": {"z": rb.KnotSorter(knots=9), "a": rb.KernelSorter()}, "scores": TIED, "relevance": [1, 0, 1], "shuffles": 10**6},
     ],
+    LevelVerdicts: [
+        {},
+        {"scores": TIED, "levels": [2, 1, 0], "weight": 0.0},
+        {"levels": [0] * 8, "weight": 1.0},
+        {"levels": [1, 0] * 4, "weight": 0.3},
+        {"scores": [0.5] * 26, "levels": [2, 1] * 13},
+    ],
     MetricBoard: [
         {},
         {"scores": TIED, "relevance": [1, 0, 1], "k": 1, "models": [["tied", TIED], ["b", [0.1, 0.2, 0.3]]]},
@@ -96,6 +105,18 @@ SCENES = {
         {"scores": [0.5], "relevance": [1], "k": 1, "models": [["one", [0.2]]]},
     ],
     MetricGradient: [{}, {"scores": TIED, "relevance": [1, 0, 1], "metric": "RR", "tau": 1.0}, {"metric": "R@3", "tau": 0.003}],
+    MilderMistakes: [
+        {},
+        {"step": 2},
+        {
+            "curve": [0.0, 0.5, 0.5, 0.0, 1.0, 0.5, 0.5, 1.0],
+            "catalog": "a one\nb two",
+            "queries": [1],
+            "wrong": [0] * 12,
+            "shared": [0, 1, 2] * 4,
+            "step": 1,
+        },
+    ],
     RankMargin: [
         {},
         {"scores": [0.84, 0.78, 0.99, 0.66, 0.52, 0.47, 0.33, 0.2], "tau": 0.003, "loss": "place"},
