@@ -61,6 +61,11 @@ CONTRASTIVE_3 = Contender(SupConLoss, {"temperature": (0.05, 0.1, 0.2)})
 SMOOTH_AP_3 = Contender(SmoothAPLoss, {"tau": (0.03, 0.1, 0.3)})
 SMOOTH_NDCG_3 = Contender(SmoothNDCGLoss, {"tau": (0.03, 0.1, 0.3)})
 SUP_HAP_3 = Contender(scaled_sup_hap, {"tau": (0.01, 0.03, 0.1)})
+NORMALIZED_SOFTMAX_3 = Contender(NormalizedSoftmax, {"temperature": (0.05, 0.1, 0.2)})
+TRIPLET_SEMI_HARD_3 = Contender(SemiHardTripletLoss, {"margin": (0.1, 0.2, 0.4)})
+MULTI_SIMILARITY_3 = Contender(multi_similarity, {"beta": (15.0, 50.0, 150.0)})
+SUP_AP_3 = Contender(scaled_sup_ap, {"tau": (0.03, 0.1, 0.3)})
+ROADMAP_3 = Contender(scaled_roadmap, {"tau": (0.1,), "calibration_weight": (0.1, 0.3, 0.5)})
 
 # Three values each, for studies on several sets, whose learning rates spread wider.
 PAIR_MARGINS = Contender(pair_margins, {"neg_margin": (1.0, 1.2, 1.4)})

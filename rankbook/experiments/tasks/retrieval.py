@@ -57,8 +57,12 @@ class Retrieval:
         """What the loss is told."""
         return samples.labels
 
-    def fit(self, loss: nn.Module, *, lr: float, steps: int, seed: int) -> Head:
-        """Train a head; the same call gives the same head.
+    def network(self, samples: Samples) -> nn.Module:
+        """What is trained, with its first weights."""
+        return Head(samples.inputs.shape[1], self.outputs)
+
+    def fit(self, loss: nn.Module, *, lr: float, steps: int, seed: int) -> nn.Module:
+        """Train the network; the same call gives the same network.
 
         Args:
             loss: (embeddings, labels) -> loss; its own parameters, if any, are trained too. One with a vector for each class is
@@ -69,12 +73,12 @@ class Retrieval:
         """
         data = self.samples("train")
         with seeded(seed) as generator:
-            head = Head(data.inputs.shape[1], self.outputs)
+            model = self.network(data)
             if hasattr(loss, "meet"):
                 loss.meet(data.labels, self.outputs)
             batches = BalancedBatches(data.inputs, self.labels(data), classes=self.classes, per_class=self.per_class, generator=generator)
-            minimize(head, loss, batches, lr=lr, steps=steps)
-        return head
+            minimize(model, loss, batches, lr=lr, steps=steps)
+        return model
 
     def measure(self, model: nn.Module, split: str) -> dict[str, float]:
         """The metrics on the classes of a split. ``torch.nn.Identity()``: the frozen features."""

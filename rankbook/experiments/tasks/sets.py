@@ -16,13 +16,16 @@ _HELD = 5  # every fifth of the training species chooses
 def birds(split: str, root: Path) -> Samples:
     """Caltech-UCSD Birds: species 101 to 200 are the test, as in the papers; of the others every fifth is for validation. The levels are
     species and family: the last word of the name, such as Albatross."""
-    data = cub(root, "test" if split == "test" else "train", "features")
-    if split != "test":
-        held = data.labels % _HELD == _HELD - 1
-        data = data[held if split == "validation" else ~held]
+    data = species_of(cub(root, "test" if split == "test" else "train", "features"), split)
     families = [name.rpartition(" ")[2] for name in data.table["name"]]
     known = sorted({name.rpartition(" ")[2] for name in cub(root, "all", "features").table["name"]})
     return replace(data, levels=torch.stack([data.labels, torch.tensor([known.index(family) for family in families])], dim=1))
+
+
+def species_of(data: Samples, split: str) -> Samples:
+    """Of the published split of the birds, the species that train, choose or are judged."""
+    held = data.labels % _HELD == _HELD - 1
+    return data if split == "test" else data[held if split == "validation" else ~held]
 
 
 def groceries(split: str, root: Path) -> Samples:

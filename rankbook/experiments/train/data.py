@@ -16,7 +16,8 @@ from rankbook.datasets import ImageFiles, Samples, image_folder
 from rankbook.files import sha256
 from rankbook.training.samplers import EpochSampler
 
-_PLACES = {"root", "folder"}  # what loaders call the place of their files
+#: What loaders call the place of their files.
+PLACES = {"root", "folder"}
 
 
 def known() -> dict[str, Callable[..., Samples]]:
@@ -28,7 +29,7 @@ def known() -> dict[str, Callable[..., Samples]]:
             continue
         signature = inspect.signature(loader)
         needed = {p.name for p in signature.parameters.values() if p.default is p.empty and p.kind is not p.VAR_KEYWORD}
-        if signature.return_annotation in ("Samples", Samples) and needed <= {*_PLACES, "split"}:
+        if signature.return_annotation in ("Samples", Samples) and needed <= {*PLACES, "split"}:
             found[name] = loader
     return found
 
@@ -57,7 +58,7 @@ def split_samples(
         data, root = "image_folder", Path(data)
     loader = loaders.get(data, image_folder)
     takes = inspect.signature(loader).parameters
-    place = next(iter(_PLACES & takes.keys()), None)
+    place = next(iter(PLACES & takes.keys()), None)
     if root is None and place is not None and takes[place].default is inspect.Parameter.empty:
         raise ValueError(f"{data} does not come with the package; say where it is: --root DIR")
     given: dict[str, Any] = {place: root, "what": inputs, "size": size}

@@ -34,6 +34,29 @@ class Pixels(nn.Module):
         return nn.functional.normalize(self.linear(self.blocks(images).mean((2, 3))), dim=-1)
 
 
+class Patches(nn.Module):
+    """Two layers of patches that do not overlap, 6 x 6 pixels and then 2 x 2 patches, and a linear map to the unit sphere.
+
+    A quarter of the time of `Pixels` on a CPU. It knows the place of each patch, so all pictures have one size, ``size`` x ``size``.
+    """
+
+    def __init__(self, size: int, channels: int = 3, outputs: int = 128, width: int = 32):
+        super().__init__()
+        if size % 12:
+            raise ValueError(f"size must be a multiple of 12, as the patches are, got {size}")
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(nn.Conv2d(a, b, side, stride=side, bias=False), nn.GroupNorm(_GROUPS, b), nn.ReLU())
+                for a, b, side in ((channels, width, 6), (width, 2 * width, 2))
+            )
+        )
+        self.linear = nn.Linear(2 * width * (size // 12) ** 2, outputs, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images if images.is_floating_point() else images.float() / 255
+        return nn.functional.normalize(self.linear(self.blocks(images).flatten(1)), dim=-1)
+
+
 def network_for(inputs: Tensor, outputs: int) -> nn.Module:
     """What fits a batch of inputs.
 
