@@ -5,6 +5,8 @@
     python -m rankbook.experiments smooth_ap --folder my/results
     python -m rankbook.experiments NAME --data SET --root DIR        # on a data set of yours; the list says which a study knows
     python -m rankbook.experiments evidence                          # what all of them say, pair by pair; seconds
+    python -m rankbook.experiments leaderboard                       # the losses of retrieval on every set; seconds
+    python -m rankbook.experiments leaderboard --data photos --folder mine    # and on a set or folder of yours, run as ours were
 
 A run can be interrupted at any time; the same command goes on. Learned sorters, benchmarks and a training of yours have commands of
 their own:
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankbook.checks import check_count
-from rankbook.experiments import evidence
+from rankbook.experiments import evidence, leaderboard
 from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
@@ -31,13 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=[*known, evidence.NAME], help="the study to run; none: list them")
+    parser.add_argument("name", nargs="?", choices=[*known, evidence.NAME, leaderboard.NAME], help="the study to run; none: list them")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the table is or shall be (default: data/results of the clone)")
-    parser.add_argument("--data", metavar="SET", help="one of the sets that the study knows (default: the bundled one)")
+    parser.add_argument("--data", metavar="SET", help="a set that the study knows (default: the bundled one); of the leaderboard, yours")
     parser.add_argument("--root", type=Path, metavar="DIR", help="the folder of that set")
     parser.add_argument("--device", help="of the training, such as cuda, for studies that train on one (default: the study's own)")
     parser.add_argument("--seeds", type=int, metavar="N", help="test seeds 0 to N - 1 (default: the study's own)")
+    parser.add_argument("--network", choices=leaderboard.STUDIES, help="of a leaderboard (default: head where there are features)")
     options = parser.parse_args(arguments)
     if options.name is None:
         for study in known.values():
@@ -52,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.name == evidence.NAME:
         print(evidence.write(folder))
         return
+    if options.name == leaderboard.NAME:
+        try:
+            lead(options, folder)
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
+        return
     study = known[options.name]
     try:
         seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
@@ -63,6 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{study.name}, {study.data}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
     study.complete(folder, jobs=options.jobs)
     report(study, folder)
+
+
+def lead(options: argparse.Namespace, folder: Path) -> None:
+    """Write the leaderboard of our tables, or run its protocol on a set of the reader's."""
+    if options.data is None:
+        print(leaderboard.write(folder))
+        return
+    if options.folder is None:
+        raise ValueError("folder must be named for a set of yours, since its lines do not belong among ours: --folder FOLDER")
+    study = leaderboard.study_on(options.data, options.root, network=options.network)
+    print(f"{leaderboard.NAME}, {study.data}: {study.question}\n    {leaderboard.price(study, folder)}", flush=True)
+    path = leaderboard.extend(study, folder, jobs=options.jobs)
+    print(f"    {path}\n{leaderboard.report(path, study)}")
 
 
 def cost(study: Study, folder: Path | None) -> str:

@@ -51,7 +51,8 @@ def lines(study: Study, folder: str | os.PathLike[str] | None = None) -> pd.Data
     return whole.assign(study=study.name, data=study.data, chapter=study.chapter, command=COMMAND)[COLUMNS]
 
 
-def _complete(study: Study, folder: Path) -> bool:
+def complete(study: Study, folder: Path) -> bool:
+    """Whether the table has all lines of a study on its data set."""
     there, total, _ = study.progress(folder)
     return there == total
 
@@ -60,6 +61,6 @@ def write(folder: str | os.PathLike[str] | None = None, *, of: Iterable[Study] |
     """Write the table of all studies (or those named), whole, and return its path."""
     folder = data_folder("results", folder)
     path = folder / f"{NAME}.csv"
-    asked = [one for study in of or studies().values() for one in study.everywhere() if one is study or _complete(one, folder)]
+    asked = [one for study in of or studies().values() for one in study.everywhere() if one is study or complete(one, folder)]
     write_table(pd.concat([lines(study, folder) for study in asked], ignore_index=True), path)
     return path
