@@ -53,7 +53,7 @@ def lines(study: Study, network: str, folder: str | os.PathLike[str] | None = No
     >>> from rankbook.experiments.studies import studies
     >>> found = lines(studies()["smooth_ap"], "head").query("metric == 'mAP@R'")
     >>> found[["loss", "standing"]].head(2).values.tolist()
-    [['multi-similarity', 'best'], ['triplet (semi-hard)', 'behind']]
+    [['multi-similarity', 'best'], ['triplet (hard)', 'behind']]
     """
     test, chosen = study.results(folder)[2:]
     found = []
