@@ -29,7 +29,7 @@ from rankbook.statistics import paired_differences, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    known = studies()
+    known = {**studies(), leaderboard.PIXELS.name: leaderboard.PIXELS}
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, metavar="DIR", help="the folder of that set")
     parser.add_argument("--device", help="of the training, such as cuda, for studies that train on one (default: the study's own)")
     parser.add_argument("--seeds", type=int, metavar="N", help="test seeds 0 to N - 1 (default: the study's own)")
-    parser.add_argument("--network", choices=leaderboard.STUDIES, help="of a leaderboard (default: head where there are features)")
+    parser.add_argument("--network", choices=leaderboard.NETWORKS, help="of a leaderboard (default: head where there are features)")
     options = parser.parse_args(arguments)
     if options.name is None:
         for study in known.values():

@@ -20,6 +20,7 @@ import pandas as pd
 
 from rankbook.experiments import own_set
 from rankbook.experiments.evidence import complete
+from rankbook.experiments.pixel_protocol import PIXELS
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder, read_table, stored_path, stored_table, write_table
@@ -27,33 +28,39 @@ from rankbook.statistics import paired_differences, summary
 
 NAME = "leaderboard"
 COMMAND = f"python -m rankbook.experiments {NAME}"
-#: What is trained -> the study that trains it.
-STUDIES = {"head": "retrieval", "pixels": "retrieval_pixels"}
+NETWORKS = tuple(own_set.NETWORKS)
 COLUMNS = [
     *("network", "data", "metric", "loss", "mean", "low", "high", "standing"),
     *("best", "behind", "behind_low", "behind_high", "setting", "seeds", "study", "command"),
 ]
 
 
+def protocols() -> dict[str, Study]:
+    """What is trained -> the study that trains it."""
+    return dict(zip(NETWORKS, (studies()["retrieval"], PIXELS), strict=True))
+
+
 def lines(study: Study, network: str, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """Every loss of a study on its data set, by each metric, the best first.
 
-    Args:
-        study: complete.
-        network: that it trains, a name of `STUDIES`.
+        Args:
+            study: complete.
+            network: that it trains, one of `NETWORKS`.
         folder: of the table; None: those that come with the package.
 
-    Returns: ``mean`` over the test seeds with its 95 % interval ``low``, ``high``; ``behind``, the mean paired difference to the ``best``
-    loss by this mean, with its interval for one comparison; ``standing``: "best", "tied" (that interval holds 0) or "behind"; the
-    ``setting`` that the validation items chose.
+    Returns: ``mean`` over the test seeds with its 95 % interval ``low``, ``high``; ``behind``, the mean paired difference to the loss
+        that is ``best`` by this mean, with its interval for one comparison; ``standing``: "best", "tied" (that interval holds 0) or
+        "behind"; the ``setting`` that the validation items chose.
 
-    The best loss is picked by the numbers that it is compared by, and there are many comparisons: "behind" by a little is weak evidence.
+    The best loss is picked by the numbers that it is compared by, and there are many comparisons: "behind" by a little is weak
+    evidence.
 
     >>> from rankbook.experiments.leaderboard import lines
-    >>> from rankbook.experiments.studies import studies
-    >>> found = lines(studies()["smooth_ap"], "head").query("metric == 'mAP@R'")
-    >>> found[["loss", "standing"]].head(2).values.tolist()
-    [['multi-similarity', 'best'], ['triplet (hard)', 'behind']]
+        >>> from rankbook.experiments.pixel_protocol import PIXELS
+    from rankbook.experiments.studies import studies
+        >>> found = lines(studies()["smooth_ap"], "head").query("metric == 'mAP@R'")
+        >>> found[["loss", "standing"]].head(2).values.tolist()
+        [['multi-similarity', 'best'], ['triplet (hard)', 'behind']]
     """
     test, chosen = study.results(folder)[2:]
     found = []
@@ -77,11 +84,11 @@ def write(folder: str | os.PathLike[str] | None = None) -> Path:
         ValueError: there is none.
     """
     folder = data_folder("results", folder)
-    found = [
-        lines(one, network, folder) for network, name in STUDIES.items() for one in studies()[name].everywhere() if complete(one, folder)
-    ]
+    found = [lines(one, network, folder) for network, study in protocols().items() for one in study.everywhere() if complete(one, folder)]
     if not found:
-        raise ValueError(f"{folder} has no complete table of {' or '.join(STUDIES.values())}; run one of these studies first")
+        raise ValueError(
+            f"{folder} has no complete table of {' or '.join(one.name for one in protocols().values())}; run one of these studies first"
+        )
     path = folder / f"{NAME}.csv"
     write_table(pd.concat(found, ignore_index=True), path)
     return path
@@ -101,20 +108,20 @@ def study_on(data: str, root: Path | None = None, *, network: str | None = None)
     Args:
         data: a set of the study, or what `rankbook.experiments.own_set.own_task` takes.
         root: the folder of a named set.
-        network: a name of `STUDIES`; None: the head where there are features.
+        network: one of `NETWORKS`; None: the head where there are features.
 
     Returns: the same losses, grids, steps and seeds. Whether other numbers of steps serve better is not tried on a set of the reader's.
 
     Raises:
         ValueError, OSError: no such set, or one that the protocol cannot use.
     """
-    study = studies()[STUDIES[network or "head"]]
+    study = protocols()[network or "head"]
     if data in {study.data, *study.sets}:
         if data != study.data and root is None:
             raise ValueError(f"{data} does not come with the package; say where it is: --root DIR")
         return study.on(data, root)
     network = network or own_set.own_network(data, root)
-    study = studies()[STUDIES[network]]
+    study = protocols()[network]
     own: Mapping[str, Any] = {
         "task": own_set.own_task(data, root, network),
         "data": own_set.own_name(data),
@@ -130,9 +137,10 @@ def price(study: Study, folder: Path) -> str:
     told = f"{there} of {total} runs are stored"
     if there == total:
         return told
-    source = "" if there else f", by ours on {studies()[study.name].data}"
+    ours = protocols()[_network(study)]
+    source = "" if there else f", by ours on {ours.data}"
     if not there and stored_path(study.name).exists():
-        there, _, seconds = studies()[study.name].progress(stored_path(study.name).parent)
+        there, _, seconds = ours.progress(stored_path(study.name).parent)
     if not there:
         return f"{told}; none is timed yet"
     return f"{told}; the others take about {seconds / there * (total - study.progress(folder)[0]) / 60:.0f} CPU minutes{source}"
@@ -147,8 +155,7 @@ def extend(study: Study, folder: Path, *, jobs: int = 1) -> Path:
     if folder.resolve() == stored_path(study.name).parent.resolve():
         raise ValueError(f"folder must be one of yours: {folder} holds the tables that come with the package; say --folder FOLDER")
     study.complete(folder, jobs=jobs)
-    network = next(network for network, name in STUDIES.items() if name == study.name)
-    path, mine = folder / f"{NAME}.csv", lines(study, network, folder)
+    path, mine = folder / f"{NAME}.csv", lines(study, _network(study), folder)
     others = [] if not stored_path(NAME).exists() else [stored_table(NAME)]
     others += [read_table(path)] if path.exists() else []
     kept = (one[~_same_set(one, mine)] for one in others)
@@ -161,6 +168,10 @@ def report(path: Path, study: Study) -> str:
     table = read_table(path)
     mine = table[(table["data"] == study.data) & (table["metric"] == study.choose_by) & (table["study"] == study.name)]
     return mine[["loss", "mean", "low", "high", "standing", "setting"]].round(4).to_string(index=False)
+
+
+def _network(study: Study) -> str:
+    return next(network for network, one in protocols().items() if one.name == study.name)
 
 
 def _same_set(table: pd.DataFrame, mine: pd.DataFrame) -> pd.Series:

@@ -24,7 +24,7 @@ PIXELS = replace(HEAD, name="retrieval_pixels", task=PixelRetrieval(load=cluster
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     """Studies of milliseconds, and no stored tables."""
-    monkeypatch.setattr(leaderboard, "studies", lambda: {"retrieval": HEAD, "retrieval_pixels": PIXELS})
+    monkeypatch.setattr(leaderboard, "protocols", lambda: {"head": HEAD, "pixels": PIXELS})
     monkeypatch.setattr(leaderboard, "stored_path", lambda name: tmp_path / "stored" / f"{name}.csv")
     own_set.parts.cache_clear()
 
