@@ -8,13 +8,14 @@ import torch
 import rankbook as rb
 from rankbook.advice import LOSSES, QUESTIONS, RULES, START, advise, pack, rows
 from rankbook.advice.answer import facts, find, holds
+from rankbook.advice.board import short, standing, told
 from rankbook.advice.losses import behind
 from rankbook.advice.rules import NEAR
 from rankbook.experiments.studies import studies
 from rankbook.experiments.tables import stored_table
 
-EVIDENCE, COSTS = stored_table("evidence"), stored_table("bench_cuda")
-BOOK = pack(EVIDENCE, COSTS)
+EVIDENCE, COSTS, BOARD = (stored_table(name) for name in ("evidence", "bench_cuda", "leaderboard"))
+BOOK = pack(EVIDENCE, COSTS, BOARD)
 ANSWERS = [
     dict(zip([question["name"] for question in QUESTIONS], values, strict=True))
     for values in itertools.product(*([value for value, _ in question["options"]] for question in QUESTIONS))
@@ -88,7 +89,7 @@ def test_what_a_rule_claims_is_what_the_table_says():
 
 def test_a_line_that_is_missing_is_named():
     with pytest.raises(KeyError, match="no evidence for multi-similarity against SupAP by mAP@R"):
-        pack(EVIDENCE[(EVIDENCE["loss"] != "SupAP") | (EVIDENCE["metric"] != "mAP@R")], COSTS)
+        pack(EVIDENCE[(EVIDENCE["loss"] != "SupAP") | (EVIDENCE["metric"] != "mAP@R")], COSTS, BOARD)
 
 
 def test_evidence_is_read_both_ways():
@@ -109,9 +110,34 @@ def test_every_loss_has_its_line():
     assert sorted(LOSSES) == sorted(rb.losses.__all__), "a public loss without a line in rankbook/advice/losses.py"
     measured = {*EVIDENCE["loss"], *EVIDENCE["rival"]}
     assert {facts.study for facts in LOSSES.values()} - {""} <= measured
-    table = {row[0]: row for row in rows(BOOK, EVIDENCE)}
-    assert "multi-similarity by" in table["SmoothAPLoss"][4] and "SupH-AP by H-AP, NDCG" in table["SmoothAPLoss"][4]
-    assert table["SupHAPLoss"][4].startswith("Smooth-AP by") and behind(EVIDENCE, "multi-similarity") == "none of those beside it"
+    assert {facts.board for facts in LOSSES.values()} - {""} <= {*BOARD["loss"]}
+    table = {row[0]: row for row in rows(BOOK, EVIDENCE, BOARD)}
+    assert table["SupHAPLoss"][4].startswith("emoji: behind Smooth-AP by") and "SupH-AP by H-AP, NDCG" in table["SmoothNDCGLoss"][4]
+    assert behind(EVIDENCE, "multi-similarity") == "none of those beside it"
+    assert table["SmoothAPLoss"][4] == short(BOARD, "Smooth-AP") != "" and table["ROADMAPLoss"][4] == short(BOARD, "ROADMAP")
     assert table["SupRecallLoss"][3:] == ["6.4 ms, 72 MB", "not measured"]
     for name in ("RankNetLoss", "ListNetLoss", "ListMLELoss", "LambdaLoss"):  # list-wise losses, in no study and not timed
         assert table[name][3:] == [f"not timed; holds {LOSSES[name].holds}", "not measured"]
+
+
+def test_a_standing_is_what_the_leaderboard_says():
+    """Counted here by a loop over its lines."""
+    for loss, metric in {rule["board"] for rule in RULES if "board" in rule}:
+        for network, one in standing(BOARD, loss, metric).items():
+            good, behind_on, losses = [], [], set()
+            for line in BOARD.to_dict("records"):
+                if line["network"] == network and line["metric"] == metric:
+                    losses.add(line["loss"])
+                    if line["loss"] == loss:
+                        (behind_on if line["behind_high"] < 0 else good).append(line["data"])
+            assert (one["good"], one["behind"], one["losses"]) == (good, behind_on, len(losses))
+            assert f"by {metric}: best or tied with the best on {len(good)} of {len(good) + len(behind_on)} set" in told(
+                BOARD, loss, metric
+            )
+
+
+def test_every_rule_that_was_measured_on_several_sets_says_so():
+    told_by_rule = {rule["loss"]: rule["standing"] for rule in BOOK["rules"]}
+    assert all(told_by_rule[loss] for loss in ("MultiSimilarityLoss", "SmoothAPLoss", "RecallAtKLoss"))
+    assert told_by_rule["SupHAPLoss"] == told_by_rule["SpearmanLoss"] == ""
+    assert told(BOARD, "nothing", "mAP@R") == short(BOARD, "nothing") == ""

@@ -8,18 +8,20 @@ from typing import Any
 
 import pandas as pd
 
+from rankbook.advice.board import told
 from rankbook.advice.questions import QUESTIONS
 from rankbook.advice.rules import NOTES, RULES, Rule
 
 Book = dict[str, Any]
 
 
-def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
+def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Book:
     """Everything that a page needs to answer: the rules with the lines of the tables that they name, as JSON.
 
     Args:
         evidence: the table ``evidence``: loss, rival, metric, mean, low, high, seeds, data.
         costs: the table ``bench_cuda``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
+        board: the table ``leaderboard``, for the standing of a rule's loss over all sets.
 
     Raises:
         KeyError: a rule names a line that the table lacks.
@@ -32,7 +34,10 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame) -> Book:
     batches = batches.loc[sizes.index]
     return {
         "questions": [{**question, "when": question.get("when", {})} for question in QUESTIONS],
-        "rules": [{**rule, "evidence": [names.index(one) for one in rule["evidence"]]} for rule in RULES],
+        "rules": [
+            {**rule, "evidence": [names.index(one) for one in rule["evidence"]], "standing": told(board, *rule.get("board", ("", "")))}
+            for rule in RULES
+        ],
         "notes": NOTES,
         "evidence": [find(evidence, *name) for name in names],
         "costs": {
@@ -91,15 +96,15 @@ def advise(book: Book, inputs: Mapping[str, str]) -> dict[str, Any]:
         book: of `pack`.
         inputs: an answer to every question of `QUESTIONS`; those that are not asked do not matter.
 
-    Returns: ``loss``, ``code``, ``why``, ``instead``, ``notes`` (a line each), ``evidence`` (positions in the book's), and ``cost``:
-        batch, milliseconds and megabytes at the nearest size that was measured; empty if none was.
+    Returns: ``loss``, ``code``, ``why``, ``instead``, ``standing`` (over all sets), ``notes`` (a line each), ``evidence`` (positions in
+        the book's), and ``cost``: batch, milliseconds and megabytes at the nearest size that was measured; empty if none was.
     """
     known = facts(inputs)
     rule = next(rule for rule in book["rules"] if holds(rule, known))
     text = {name: f"{value:,}" if isinstance(value, int) else value for name, value in known.items()}
     measured = book["costs"].get(rule["loss"], []) if known["train"] == "embeddings" else []
     return {
-        **{name: rule[name].format(**text) if name == "why" else rule[name] for name in ("loss", "code", "why", "instead")},
+        **{name: rule[name].format(**text) if name == "why" else rule[name] for name in ("loss", "code", "why", "instead", "standing")},
         "notes": "\n".join(note["text"].format(**text) for note in book["notes"] if holds(note, known)),
         "evidence": rule["evidence"],
         "cost": min(measured, key=lambda line: abs(math.log2(line[0] / known["batch"])), default=[]),

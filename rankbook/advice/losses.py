@@ -6,35 +6,48 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rankbook.advice.board import short
+
 
 class Facts(NamedTuple):
-    """What the documentation of a loss says, in a line each; ``study`` is its name in the table of evidence, "" if it was not measured."""
+    """What the documentation of a loss says, in a line each; "" is for a loss that was not measured.
+
+    study, board: its names in the table of evidence and on the leaderboard.
+    """
 
     optimizes: str
     knobs: str
     holds: str
     study: str = ""
+    board: str = ""
 
 
 _BLOCKS, _ALL = "blocks of rows", "all scores"
 _SUP = "tau to the spread of the scores, rho = 1/tau, delta = 5 tau"
 
 LOSSES: dict[str, Facts] = {
-    "SmoothAPLoss": Facts("AP, no bound", "tau 0.1 on unit vectors; the default 0.01 is the paper's", _BLOCKS, "Smooth-AP"),
-    "SupAPLoss": Facts("AP, bound on 1 − AP", _SUP, _BLOCKS, "SupAP"),
-    "ROADMAPLoss": Facts("AP (SupAP) and one scale for all batches", "calibration_weight; margins between the two kinds of pairs", _ALL),
-    "FastAPLoss": Facts("binned AP on distances", "bins: more are closer to AP, and reach less far", _BLOCKS),
-    "SoftBinAPLoss": Facts("binned AP on similarities", "bins: as FastAPLoss", _BLOCKS),
-    "BlackBoxAPLoss": Facts("AP of exact ranks, an interpolated gradient", "strength: how far it looks; margin above 0", _BLOCKS),
-    "RecallAtKLoss": Facts("recall@k, no bound", "k: yours; tau_rank in places, tau_score in similarity", _BLOCKS),
+    "SmoothAPLoss": Facts("AP, no bound", "tau 0.1 on unit vectors; the default 0.01 is the paper's", _BLOCKS, "Smooth-AP", "Smooth-AP"),
+    "SupAPLoss": Facts("AP, bound on 1 − AP", _SUP, _BLOCKS, "SupAP", "SupAP"),
+    "ROADMAPLoss": Facts(
+        "AP (SupAP) and one scale for all batches", "calibration_weight; margins between the two kinds of pairs", _ALL, board="ROADMAP"
+    ),
+    "FastAPLoss": Facts("binned AP on distances", "bins: more are closer to AP, and reach less far", _BLOCKS, board="FastAP"),
+    "SoftBinAPLoss": Facts("binned AP on similarities", "bins: as FastAPLoss", _BLOCKS, board="SoftBin-AP"),
+    "BlackBoxAPLoss": Facts(
+        "AP of exact ranks, an interpolated gradient", "strength: how far it looks; margin above 0", _BLOCKS, board="BlackBox-AP"
+    ),
+    "RecallAtKLoss": Facts("recall@k, no bound", "k: yours; tau_rank in places, tau_score in similarity", _BLOCKS, board="RS@k"),
     "SupRecallLoss": Facts("recall@k on SupRank's bound of the ranks", "as RecallAtKLoss and SupAPLoss", _BLOCKS),
     "SmoothNDCGLoss": Facts("NDCG, graded or not, no bound", "tau as SmoothAPLoss", _BLOCKS, "smooth NDCG"),
     "SupNDCGLoss": Facts("NDCG, bound on 1 − NDCG", _SUP, _BLOCKS),
     "SupHAPLoss": Facts("H-AP on a label tree, bound on 1 − H-AP", _SUP, _BLOCKS, "SupH-AP"),
-    "SupConLoss": Facts("softmax of pairs, no ranks", "temperature 0.1 on unit vectors", _BLOCKS, "contrastive"),
-    "CalibrationLoss": Facts("thresholds on pairs, no ranks", "pos_margin above neg_margin, both similarities", _ALL),
+    "SupConLoss": Facts("softmax of pairs, no ranks", "temperature 0.1 on unit vectors", _BLOCKS, "contrastive", "SupCon"),
+    "CalibrationLoss": Facts("thresholds on pairs, no ranks", "pos_margin above neg_margin, both similarities", _ALL, board="calibration"),
     "ClusterLoss": Facts(
-        "softmax over learned class vectors, no ranks", "temperature; give its parameters to the optimizer", "a vector a class"
+        "softmax over learned class vectors, no ranks",
+        "temperature; give its parameters to the optimizer",
+        "a vector a class",
+        board="normalized softmax",
     ),
     "SpearmanLoss": Facts("Spearman of scores", "ranker: tau at half the deviation of the scores", "the ranker's"),
     "MeanRankLoss": Facts("mean rank of the relevant: AUC, not AP", "ranker", "the ranker's"),
@@ -57,12 +70,14 @@ LOSSES: dict[str, Facts] = {
 RETRIEVAL = ("R@1", "R@10", "mAP@R", "AP", "H-AP", "NDCG")
 
 
-def rows(book: dict[str, Any], evidence: pd.DataFrame, *, batch: int = 4096) -> list[list[str]]:
-    """A row a loss: its facts, time and memory at ``batch`` where they were measured (else what it holds), and what it lost to on our data.
+def rows(book: dict[str, Any], evidence: pd.DataFrame, board: pd.DataFrame, *, batch: int = 4096) -> list[list[str]]:
+    """A row a loss: its facts, time and memory at ``batch`` where they were measured (else what it holds), and where it stands.
+
+    The last cell says on how many sets it was best or tied with the best by mAP@R; of a loss of label trees, what it lost to on emoji.
 
     Args:
         book: of `pack`, for the costs.
-        evidence: the table ``evidence``.
+        evidence, board: the tables ``evidence`` and ``leaderboard``.
         batch: a size of the table of costs.
     """
     found, embeddings = [], evidence[(evidence["data"] == "emoji") & evidence["metric"].isin(RETRIEVAL)]
@@ -71,14 +86,13 @@ def rows(book: dict[str, Any], evidence: pd.DataFrame, *, batch: int = 4096) -> 
             (f"{ms:.1f} ms, {mb:.0f} MB" for size, ms, mb in book["costs"].get(name, []) if size == batch),
             f"not timed; holds {facts.holds}",
         )
-        found.append([name, facts.optimizes, facts.knobs, cost, behind(embeddings, facts.study)])
+        lost = f"emoji: behind {behind(embeddings, facts.study)}" if facts.study else "not measured"
+        found.append([name, facts.optimizes, facts.knobs, cost, short(board, facts.board) or lost])
     return found
 
 
 def behind(evidence: pd.DataFrame, loss: str) -> str:
     """By which metrics a loss lost by more than its interval, each with the rival that won by most."""
-    if not loss:
-        return "not measured"
     turned = evidence.rename(columns={"loss": "rival", "rival": "loss"})
     turned[["mean", "high"]] = -evidence[["mean", "low"]].to_numpy()
     both = pd.concat([evidence, turned], ignore_index=True)

@@ -2,7 +2,8 @@
 
 ``when``: a question -> the answers that it may have; ``batch`` is classes times images a class, and "from", "below" bound it; ``over`` is
 "yes" where the batch is more than the encoder's memory holds. In a text, {batch}, {others} and {positives} are those of one query.
-``evidence``: (loss, rival, metric) of the table of evidence, "loss" being the one that the sentence is about.
+``evidence``: (loss, rival, metric) of the table of evidence, "loss" being the one that the sentence is about; ``board``: (loss, metric) of
+the leaderboard.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def _pairs_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> R
         "loss": "MultiSimilarityLoss",
         "code": "from pytorch_metric_learning.losses import MultiSimilarityLoss\n\nloss_fn = MultiSimilarityLoss(beta=150)",
         "why": "Not a loss of ranks: on our images, at 32 classes of 4 a batch, this loss of pairs was ahead of every loss of ranks.",
+        "board": ("multi-similarity", measured[0]),
         "evidence": [("multi-similarity", rival, one) for one in measured for rival in ("Smooth-AP", "SupAP", "contrastive")],
         "instead": "To train on the metric itself, as the papers on ranks do: rb.SmoothAPLoss(tau=0.1). Run both; this is one data set.",
     }
@@ -36,6 +38,7 @@ def _ranks_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> R
         "loss": "SmoothAPLoss",
         "code": "loss_fn = rb.SmoothAPLoss(tau=0.1)",
         "why": "It is 1 - AP of the batch, and {others} items show a query much of its ranking. We did not measure batches as large.",
+        "board": ("Smooth-AP", measured[0]),
         "evidence": [
             *(("Smooth-AP", rival, one) for one in measured for rival in ("multi-similarity", "contrastive")),
             *((*_TAU, one) for one in measured),
@@ -93,6 +96,7 @@ RULES: list[Rule] = [
         "loss": "RecallAtKLoss",
         "code": "loss_fn = rb.RecallAtKLoss(k=(1, 2, 4, 8, 16))",
         "why": "It counts, softly, the relevant items within the top k. Its paper trains it on batches of thousands.",
+        "board": ("RS@k", "R@10"),
         "evidence": [],
         "instead": "Name the k that you report. Compare with rb.SmoothAPLoss(tau=0.1) before you trust either.",
     },

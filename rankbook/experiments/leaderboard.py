@@ -43,9 +43,9 @@ def protocols() -> dict[str, Study]:
 def lines(study: Study, network: str, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     """Every loss of a study on its data set, by each metric, the best first.
 
-        Args:
-            study: complete.
-            network: that it trains, one of `NETWORKS`.
+    Args:
+        study: complete.
+        network: that it trains, one of `NETWORKS`.
         folder: of the table; None: those that come with the package.
 
     Returns: ``mean`` over the test seeds with its 95 % interval ``low``, ``high``; ``behind``, the mean paired difference to the loss
@@ -56,11 +56,10 @@ def lines(study: Study, network: str, folder: str | os.PathLike[str] | None = No
     evidence.
 
     >>> from rankbook.experiments.leaderboard import lines
-        >>> from rankbook.experiments.pixel_protocol import PIXELS
-    from rankbook.experiments.studies import studies
-        >>> found = lines(studies()["smooth_ap"], "head").query("metric == 'mAP@R'")
-        >>> found[["loss", "standing"]].head(2).values.tolist()
-        [['multi-similarity', 'best'], ['triplet (hard)', 'behind']]
+    >>> from rankbook.experiments.studies import studies
+    >>> found = lines(studies()["smooth_ap"], "head").query("metric == 'mAP@R'")
+    >>> found[["loss", "standing"]].head(2).values.tolist()
+    [['multi-similarity', 'best'], ['triplet (hard)', 'behind']]
     """
     test, chosen = study.results(folder)[2:]
     found = []

@@ -24,7 +24,7 @@ class WhichLoss(LiveElement, module="which_loss"):
     >>> from rankbook.advice import pack
     >>> from rankbook.experiments.tables import stored_table
     >>> from rankbook.live import WhichLoss
-    >>> figure = WhichLoss(pack(stored_table("evidence"), stored_table("bench_cuda")), metric="NDCG", train="scores")
+    >>> figure = WhichLoss(pack(*map(stored_table, ("evidence", "bench_cuda", "leaderboard"))), metric="NDCG", train="scores")
     >>> figure.readout()["loss"]
     'as_loss'
     """
@@ -53,4 +53,5 @@ class WhichLoss(LiveElement, module="which_loss"):
             f"{one['loss']} minus {one['rival']}, {one['metric']}: {one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for one in lines
         ]
         measured = f" Measured on {lines[0]['data']}, {lines[0]['seeds']} seeds: {'; '.join(told)}." if told else " Not measured by us."
-        return f"For {said['metric']} of {said['train']}: {said['loss']}. {said['why']}{measured}"
+        everywhere = f" {said['standing']}" if said["standing"] else ""
+        return f"For {said['metric']} of {said['train']}: {said['loss']}. {said['why']}{measured}{everywhere}"

@@ -11,7 +11,7 @@ from rankbook.experiments.tables import stored_table
 from rankbook.live import WhichLoss
 from rankbook.live.modules import FOLDER
 
-BOOK = pack(stored_table("evidence"), stored_table("bench_cuda"))
+BOOK = pack(*map(stored_table, ("evidence", "bench_cuda", "leaderboard")))
 NAMES = [question["name"] for question in QUESTIONS]
 
 
@@ -51,8 +51,10 @@ def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(open_page):
     assert page.locator(".rb-advice-code code").inner_text() == figure.readout()["code"]
     lines = page.locator(".rb-advice-evidence li").all_inner_texts()
     assert len(lines) == len(figure.readout()["evidence"])
+    assert page.locator(".rb-advice-standing").is_hidden()
     assert "ahead" in lines[0] and "behind" in lines[-1]
     page.get_by_role("button", name="Reset").click()
+    assert page.locator(".rb-advice-standing").inner_text() == figure.book["rules"][0]["standing"] != ""
     assert values(page) == WhichLoss(BOOK).readout()
 
 

@@ -68,6 +68,7 @@ function build({ root, get, set }) {
   const instead = html(card, "p", {});
   const measured = html(html(card, "p", {}), "strong", { class: "rb-advice-head" });
   const list = html(card, "ul", { class: "rb-advice-evidence" });
+  const standing = html(card, "p", { class: "rb-advice-standing" });
   const cost = html(card, "p", { class: "rb-note" });
   const notes = html(card, "ul", { class: "rb-note" });
 
@@ -86,6 +87,8 @@ function build({ root, get, set }) {
       ? `What we measured: ${lines[0].loss} minus the loss named, on ${lines[0].data}, ${lines[0].seeds} seeds, 95 % intervals`
       : "Not measured by us: no stored comparison speaks of this choice.";
     if (lines.length) forest(list, lines, Math.max(list.clientWidth, 240));
+    standing.textContent = values.standing;
+    standing.hidden = !values.standing;
     const [size, ms, mb] = values.cost;
     cost.textContent = size
       ? `Cost of the loss, forward and backward, at ${size.toLocaleString("en-US")} embeddings of ${book.dimension} numbers: ${fixed(ms, 1)} ms, ${fixed(mb, 0)} MB on an ${book.device}.`

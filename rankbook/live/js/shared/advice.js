@@ -18,10 +18,10 @@ const filled = (text, facts) => text.replace(/\{(\w+)\}/g, (_, name) => (
 
 export function advise(book, inputs) {
   const facts = known(inputs);
-  const { loss, code, why, instead, evidence } = book.rules.find((rule) => holds(rule.when, facts));
+  const { loss, code, why, instead, standing, evidence } = book.rules.find((rule) => holds(rule.when, facts));
   const notes = book.notes.filter((note) => holds(note.when, facts)).map((note) => filled(note.text, facts)).join("\n");
   const measured = facts.train === "embeddings" ? book.costs[loss] ?? [] : [];
   const far = ([size]) => Math.abs(Math.log2(size / facts.batch));
   const cost = measured.reduce((best, line) => (best.length && far(best) <= far(line) ? best : line), []);
-  return { loss, code, why: filled(why, facts), instead, notes, evidence, cost };
+  return { loss, code, why: filled(why, facts), instead, standing, notes, evidence, cost };
 }
