@@ -16,6 +16,7 @@ from rankbook.live.emoji_search import EmojiSearch
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
+from rankbook.live.forces import Forces
 from rankbook.live.gap_sizes import GapSizes
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.label_costs import LabelCosts
@@ -24,6 +25,7 @@ from rankbook.live.level_verdicts import LevelVerdicts
 from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.milder_mistakes import MilderMistakes
+from rankbook.live.neighbors import Neighbors
 from rankbook.live.predict import Predict
 from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
@@ -48,6 +50,7 @@ __all__ = [
     "EmojiSearch",
     "EqualAP",
     "FeltNeighbors",
+    "Forces",
     "GapSizes",
     "HierarchyStrip",
     "LabelCosts",
@@ -57,6 +60,7 @@ __all__ = [
     "MetricBoard",
     "MetricGradient",
     "MilderMistakes",
+    "Neighbors",
     "Predict",
     "RankMargin",
     "RankStrip",

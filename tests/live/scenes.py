@@ -11,6 +11,7 @@ from rankbook.live import (
     EmojiSearch,
     EqualAP,
     FeltNeighbors,
+    Forces,
     GapSizes,
     HierarchyStrip,
     LabelCosts,
@@ -19,6 +20,7 @@ from rankbook.live import (
     MetricBoard,
     MetricGradient,
     MilderMistakes,
+    Neighbors,
     RankerGallery,
     RankMargin,
     RankStrip,
@@ -68,6 +70,17 @@ SCENES = {
         {"scores": [0.5], "levels": [2]},
     ],
     FeltNeighbors: [{}, {"x": 0.22}, {"scores": [0.5] * 3 + [0.1] * 6, "x": 0.5, "error": 1.0}, {"x": 1.0, "error": 0.05}],
+    Forces: [
+        {},
+        {"loss": "SupAP", "angles": [0, 20, 340, 90, 90, 90, 270, 0], "tau": 0.01},  # ties of positives, and with negatives
+        {"loss": "Smooth-AP", "angles": [0, 20, 340, 90, 90, 90, 270, 0], "tau": 0.3, "query": 7},
+        {"loss": "calibration", "angles": [0, 21, 42, 63, 180, 201, 222, 243]},
+        {"loss": "ROADMAP", "query": 4, "angles": [10, 25, 140, 165, 75, 90, 230, 250], "tau": 0.03},
+        {"loss": "SupCon", "tau": 0.01, "angles": [0, 180, 180, 0, 0, 90, 180, 270]},
+        {"loss": "triplet", "angles": [0, 20, 340, 90, 90, 90, 270, 0], "query": 5},
+        {"loss": "SupCon", "angles": [0, 10, 200], "labels": [1, 1, 0], "query": 1},
+        {"loss": "triplet", "angles": [0, 180], "labels": [1, 1], "query": 0},
+    ],
     GapSizes: [
         {},
         {"classes": 64, "items": 16, "shift": 9.0, "bad_positives": 1.0, "bad_negatives": 1.0},
@@ -115,6 +128,17 @@ SCENES = {
             "wrong": [0] * 12,
             "shared": [0, 1, 2] * 4,
             "step": 1,
+        },
+    ],
+    Neighbors: [
+        {},
+        {"query": 13, "first": 2, "second": 1},
+        {
+            "names": ["a one", "b two", "c one"],
+            "classes": [0, 1, 0],
+            "queries": [0, 2],
+            "models": {"x": ([[2, 1], [0, 1]], [1, 1])},
+            "second": 0,
         },
     ],
     RankMargin: [

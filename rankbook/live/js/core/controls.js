@@ -2,7 +2,7 @@
 import { clamp, fixed, html } from "./elements.js";
 
 // ---- handles ----
-// A round handle that moves along x. `change(value)` takes a new value, rounded to `digits`; `nudge(value, steps)` says what
+// A round handle that moves along x, or wherever the scale's `invert(x, y)` takes it. `change(value)` takes a new value, rounded to `digits`; `nudge(value, steps)` says what
 // arrow keys do, `activate()` what Enter, Space and a double tap do. With `anywhere`, a mouse may also press anywhere in
 // the picture; touch stays free to scroll the page. It moves on the scale where it was placed last.
 export function handle(box, { label, min, max, face, change, digits = 2, round, nudge = (value, steps) => value + steps / 100, activate, anywhere }) {
@@ -23,14 +23,15 @@ export function handle(box, { label, min, max, face, change, digits = 2, round, 
     knob.focus({ preventScroll: true });
     knob.setPointerCapture(event.pointerId);
     // Keep the distance between pointer and center, so that the handle does not jump when it is taken.
-    grip = { offset: scale(value) - event.clientX, start: event.clientX };
+    grip = { x: scale(value) - event.clientX, y: parseFloat(knob.style.top) - event.clientY, start: [event.clientX, event.clientY] };
     travelled = 0;
     knob.classList.add("rb-held");
   });
   knob.addEventListener("pointermove", (event) => {
     if (!grip) return;
-    travelled = Math.max(travelled, Math.abs(event.clientX - grip.start));
-    if (travelled >= 2) move(scale.invert(event.clientX + grip.offset));
+    const [x, y] = grip.start;
+    travelled = Math.max(travelled, Math.hypot(event.clientX - x, event.clientY - y));
+    if (travelled >= 2) move(scale.invert(event.clientX + grip.x, event.clientY + grip.y));
   });
   const release = (event) => {
     if (!grip) return;

@@ -24,7 +24,8 @@ export function hardestItem(push) {
   return top > 0 ? push.findIndex((value) => Math.abs(value) >= top * (1 - 1e-9)) : null;
 }
 
-function arrow(picture, from, to, y, cls) {
+// From one x to another, in a row.
+export function arrow(picture, from, to, y, cls) {
   const head = Math.min(8, Math.abs(to - from));
   if (head < 1) return;
   const back = to - Math.sign(to - from) * head;
@@ -32,7 +33,7 @@ function arrow(picture, from, to, y, cls) {
   path(picture, `M${to},${y}L${back},${y - head * 0.75}V${y + head * 0.75}Z`, `rb-push-head ${cls}`);
 }
 
-function signed(push) {
+export function signed(push) {
   const size = Math.abs(push), digits = size < 1 ? 3 : size < 10 ? 2 : 1;
   return size < 0.0005 ? "0" : (push > 0 ? "+" : "") + fixed(push, digits);
 }
