@@ -23,7 +23,7 @@ def test_the_stored_table_is_what_the_command_writes(tmp_path, capsys):
 
 def test_a_line_is_the_paired_difference_of_its_runs():
     table = stored_table("evidence")
-    line = table[(table["loss"] == "multi-similarity") & (table["rival"] == "Smooth-AP") & (table["metric"] == "AP")].iloc[0]
+    line = table.query("study == 'smooth_ap' and loss == 'multi-similarity' and rival == 'Smooth-AP' and metric == 'AP'").iloc[0]
     runs = stored_table("smooth_ap").query("split == 'test'").pivot(index="seed", columns="loss", values="AP")
     again = interval(runs["multi-similarity"] - runs["Smooth-AP"])
     assert [line[name] for name in ("mean", "low", "high")] == pytest.approx([again[name] for name in ("mean", "low", "high")], rel=1e-5)

@@ -14,7 +14,7 @@ pytorch-metric-learning: new runs of them need it, the stored table does not.
 from rankbook.experiments import contenders
 from rankbook.experiments.study import Study
 from rankbook.experiments.tasks.retrieval import Retrieval
-from rankbook.experiments.tasks.sets import birds, captions, groceries
+from rankbook.experiments.tasks.sets import birds
 
 STUDY = Study(
     name="retrieval",
@@ -45,8 +45,6 @@ STUDY = Study(
     budgets=(0.5, 2),
     sets={
         "cub": Retrieval(load=birds),
-        "grocery": Retrieval(load=groceries, gallery="train"),
-        "flickr8k": Retrieval(load=captions),
     },
     chapter="image_retrieval",
 )
