@@ -5,6 +5,7 @@
     python -m rankbook.experiments smooth_ap --folder my/results
     python -m rankbook.experiments NAME --data SET --root DIR        # on a data set of yours; the list says which a study knows
     python -m rankbook.experiments evidence                          # what all of them say, pair by pair; seconds
+    python -m rankbook.experiments untrained                         # what the features of a set retrieve before any training; seconds
     python -m rankbook.experiments leaderboard                       # the losses of retrieval on every set; seconds
     python -m rankbook.experiments leaderboard --data photos --folder mine    # and on a set or folder of yours, run as ours were
 
@@ -20,12 +21,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankbook.checks import check_count
-from rankbook.experiments import evidence, leaderboard
+from rankbook.experiments import evidence, leaderboard, untrained
 from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder
 from rankbook.statistics import paired_differences, summary
+
+#: What is made of the studies' tables, or beside them.
+TABLES = (evidence.NAME, leaderboard.NAME, untrained.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("name", nargs="?", choices=[*known, evidence.NAME, leaderboard.NAME], help="the study to run; none: list them")
+    parser.add_argument("name", nargs="?", choices=[*known, *TABLES], help="the study to run; none: list them")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where the table is or shall be (default: data/results of the clone)")
     parser.add_argument("--data", metavar="SET", help="a set that the study knows (default: the bundled one); of the leaderboard, yours")
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except (ValueError, OSError) as error:
             parser.error(str(error))
         return
-    study = known[options.name]
+    study = untrained.STUDY if options.name == untrained.NAME else known[options.name]
     try:
         seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
         study = study.on(options.data or study.data, options.root, device=options.device, test_seeds=seeds)
@@ -69,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise ValueError(f"{study.data} does not come with the package; say where it is: --root DIR")
     except ValueError as error:
         parser.error(str(error))
+    if options.name == untrained.NAME:
+        print(untrained.write(study, folder))
+        return
     print(f"{study.name}, {study.data}: {study.question}\n    {cost(study, folder)}\n    {folder / f'{study.name}.csv'}", flush=True)
     study.complete(folder, jobs=options.jobs)
     report(study, folder)

@@ -6,7 +6,10 @@ import torch
 
 import rankbook as rb
 from experiments.tiny import clusters
+from rankbook.experiments import __main__ as command
+from rankbook.experiments import untrained
 from rankbook.experiments.class_vectors import NormalizedSoftmax, WithClasses
+from rankbook.experiments.tables import read_table, stored_table
 from rankbook.experiments.tasks.hierarchical import HierarchicalRetrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
 from rankbook.experiments.tasks.sets import birds, groceries
@@ -108,3 +111,19 @@ def test_class_vectors_are_trained_with_the_head():
     first = loss.loss.proxies.detach().clone()
     task.fit(trained := NormalizedSoftmax(0.1), lr=0.01, seed=3, steps=3)
     assert len(first) == 40 and not torch.equal(trained.loss.proxies, first)
+
+
+def test_what_is_there_before_any_training(tmp_path, species, capsys):
+    """The bundled set again; another of the study's sets stands beside it, and whatever the length of its features."""
+    command.main(["untrained", "--folder", str(tmp_path)])
+    stored = stored_table("untrained").set_index("data")
+    made = read_table(tmp_path / "untrained.csv").set_index("data")
+    assert made.loc["emoji", "AP"] == pytest.approx(stored.loc["emoji", "AP"], abs=2e-5)
+    command.main(["untrained", "--data", "cub", "--root", str(species), "--folder", str(tmp_path)])
+    lines = read_table(tmp_path / "untrained.csv").set_index("data")
+    assert list(lines.index) == ["cub", "emoji"] and lines.loc["cub", "command"].endswith("untrained --data cub --root DIR")
+    unit = torch.nn.functional.normalize(birds("test", species).inputs, dim=1)
+    wanted = rb.evaluate_retrieval(unit, birds("test", species).labels)
+    assert lines.loc["cub", "AP"] == pytest.approx(wanted["AP"], abs=2e-5)
+    assert set(stored.index) >= {untrained.STUDY.data, *untrained.STUDY.sets}
+    assert untrained.untrained("cub")["R@1"] == stored.loc["cub", "R@1"]

@@ -81,7 +81,7 @@ class Retrieval:
         return model
 
     def measure(self, model: nn.Module, split: str) -> dict[str, float]:
-        """The metrics on the classes of a split. ``torch.nn.Identity()``: the frozen features."""
+        """The metrics on the classes of a split. ``torch.nn.Identity()``: the features as they are, compared by the dot product."""
         data = self.samples(split)
         with one_thread(), torch.no_grad():
             if self.gallery is None:
