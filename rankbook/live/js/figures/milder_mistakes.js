@@ -29,7 +29,7 @@ function build({ root, get, set }) {
     const change = (column) => points.map((one) => 100 * (one[column] - points[0][column]));
     const all = CURVES.flatMap(([column]) => change(column)), low = Math.floor(Math.min(...all)), high = Math.max(low + 1, Math.ceil(Math.max(...all)));
     const apart = Math.ceil((high - low) / 5), ticks = Array.from({ length: Math.floor((high - low) / apart) + 1 }, (_, i) => low + i * apart);
-    const x = linear(0, points.length - 1, LEFT, width - RIGHT), y = linear(low, high, FLOOR, TOP);
+    const x = linear(0, points.length - 1, LEFT, width - RIGHT), y = linear(low, high, FLOOR - 24, TOP);
     across(picture, x, y, ticks, (tick) => signed(tick).replace(".0", ""));
     axis(picture, x, FLOOR, [], { name: "" });
     text(picture, 0, TOP - 14, "hundredths won or lost", "rb-muted", "start");
