@@ -16,7 +16,7 @@ PIXELS = Study(
     task=PixelRetrieval(),
     contenders={
         "SupCon": contenders.CONTRASTIVE_3,
-        "normalized softmax": contenders.NORMALIZED_SOFTMAX_3,
+        "normalized softmax": contenders.NORMALIZED_SOFTMAX,
         "triplet (semi-hard)": contenders.TRIPLET_SEMI_HARD_3,
         "multi-similarity": contenders.MULTI_SIMILARITY_3,
         "Smooth-AP": contenders.SMOOTH_AP_3,

@@ -36,6 +36,7 @@ class Study:
         reference: the contender from which the differences are taken, here or in ``beside``.
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
+        unsettled: the sets on which one of them serves some loss better than ``steps``; the chapter says so.
         beside: a study with the same task, steps, seeds and as many values of each knob of the grid; its test lines stand beside ours.
         data: the data set of ``task``.
         sets: the same question on other data: name -> task. They do not come with the package; see `on`.
@@ -57,6 +58,7 @@ class Study:
     tuning_seeds: tuple[int, ...]
     test_seeds: tuple[int, ...]
     budgets: tuple[float, ...] = ()
+    unsettled: tuple[str, ...] = ()
     beside: Study | None = None
     data: str = BUNDLED
     sets: Mapping[str, Task] = field(default_factory=dict)

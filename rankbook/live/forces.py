@@ -68,8 +68,7 @@ class Forces(LiveFigure, module="forces"):
         angles: of 2 to 8 unit vectors, in whole degrees from 0 to 359.
         labels: as many, 0 or 1; one class has two items or more.
         loss: "Smooth-AP", "SupAP", "calibration", "ROADMAP", "SupCon" or "triplet" (batch hard).
-        tau: temperature of Smooth-AP, SupAP (delta = 5 tau, rho = 1 / tau) and SupCon, from 0.01 to 0.3. The margins stay: 0.9 and 0.6
-            of the calibration, half of ROADMAP; 0.2 of the triplet.
+        tau: temperature of Smooth-AP, SupAP (delta = 5 tau, rho = 1 / tau) and SupCon, from 0.01 to 0.3; no margin changes with it.
         query: the item whose list is shown; the one that was dragged last.
     """
 

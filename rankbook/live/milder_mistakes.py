@@ -77,8 +77,7 @@ class MilderMistakes(LiveFigure, module="milder_mistakes"):
 
     Traits:
         step: where on the curves, from 0.
-        curve: for each step the weight of the term on the tree, H-AP, R@1, and the share of strangers among the mistakes of all
-            queries, in one row.
+        curve: for each step the weight of the tree, H-AP, R@1, and the share of strangers among all mistakes, in one row.
         catalog: a picture as a character, a space and a name, a line each.
         queries: lines of the catalog, from 0.
         wrong: for each query and step, in this order, the lines of its first six mistakes.

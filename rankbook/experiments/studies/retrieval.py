@@ -15,7 +15,7 @@ need it, the stored table does not.
 from rankbook.experiments import contenders
 from rankbook.experiments.study import Study
 from rankbook.experiments.tasks.retrieval import Retrieval
-from rankbook.experiments.tasks.sets import birds
+from rankbook.experiments.tasks.sets import birds, groceries
 
 STUDY = Study(
     name="retrieval",
@@ -44,8 +44,10 @@ STUDY = Study(
     tuning_seeds=(100,),
     test_seeds=tuple(range(5)),
     budgets=(0.5, 2),
+    unsettled=("emoji", "cub", "grocery"),
     sets={
         "cub": Retrieval(load=birds),
+        "grocery": Retrieval(load=groceries, gallery="train"),
     },
     chapter="image_retrieval",
 )
