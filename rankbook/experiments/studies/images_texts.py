@@ -6,7 +6,7 @@
 
 from rankbook.experiments.matching import CONTENDERS
 from rankbook.experiments.study import Study
-from rankbook.experiments.tasks.cross_modal import CrossModal
+from rankbook.experiments.tasks.cross_modal import CrossModal, flickr8k_pairs
 
 STUDY = Study(
     name="images_texts",
@@ -19,5 +19,6 @@ STUDY = Study(
     reference="InfoNCE",
     tuning_seeds=(100,),
     test_seeds=tuple(range(5)),
+    sets={"flickr8k": CrossModal(load=flickr8k_pairs)},
     chapter="images_texts",
 )
