@@ -89,13 +89,19 @@ def test_what_a_rule_claims_is_what_the_table_says():
 
 def test_a_line_that_is_missing_is_named():
     with pytest.raises(KeyError, match="no evidence for multi-similarity against SupAP by mAP@R"):
-        pack(EVIDENCE[(EVIDENCE["loss"] != "SupAP") | (EVIDENCE["metric"] != "mAP@R")], COSTS, BOARD)
+        about = (EVIDENCE[["loss", "rival"]] == "SupAP").any(axis=1) & (EVIDENCE["metric"] == "mAP@R")
+        pack(EVIDENCE[~about], COSTS, BOARD)
 
 
 def test_evidence_is_read_both_ways():
     one, other = find(EVIDENCE, "SupAP", "Smooth-AP", "AP"), find(EVIDENCE, "Smooth-AP", "SupAP", "AP")
     assert (one["mean"], one["low"], one["high"]) == (-other["mean"], -other["high"], -other["low"])
     assert {one["verdict"], other["verdict"]} == {"ahead", "behind"}
+    both = {"multi-similarity", "Smooth-AP"}
+    lines = EVIDENCE[EVIDENCE["loss"].isin(both) & EVIDENCE["rival"].isin(both) & (EVIDENCE["metric"] == "AP")]
+    assert lines["seeds"].nunique() > 1 and lines["data"].nunique() > 1  # the most seeds, on the set of the rules
+    for way in (tuple(both), tuple(both)[::-1]):
+        assert (find(EVIDENCE, *way, "AP")["seeds"], find(EVIDENCE, *way, "AP")["data"]) == (lines["seeds"].max(), "emoji")
 
 
 def test_the_cost_is_that_of_the_nearest_batch():

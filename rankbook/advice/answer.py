@@ -13,6 +13,7 @@ from rankbook.advice.questions import QUESTIONS
 from rankbook.advice.rules import NOTES, RULES, Rule
 
 Book = dict[str, Any]
+DATA = "emoji"  # the set that comes with the package, of which the rules speak
 
 
 def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Book:
@@ -50,23 +51,26 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
 
 
 def find(evidence: pd.DataFrame, loss: str, rival: str, metric: str) -> dict[str, Any]:
-    """Loss minus rival, whichever way around the table has it; of two studies the one with more seeds, then the first."""
-    for sign, (one, other) in ((1, (loss, rival)), (-1, (rival, loss))):
-        found = evidence[(evidence["loss"] == one) & (evidence["rival"] == other) & (evidence["metric"] == metric)]
-        if len(found):
-            line = found.sort_values("seeds", ascending=False, kind="stable").iloc[0]
-            low, high = sorted(sign * float(line[end]) for end in ("low", "high"))
-            return {
-                "loss": loss,
-                "rival": rival,
-                "metric": metric,
-                "mean": sign * float(line["mean"]),
-                "low": low,
-                "high": high,
-                "seeds": int(line["seeds"]),
-                "data": str(line["data"]),
-                "verdict": "ahead" if low > 0 else "behind" if high < 0 else "no evidence of a difference",
-            }
+    """Loss minus rival on the bundled set, whichever way around the table has it; of two studies the one with more seeds, then the first."""
+    here = evidence[(evidence["metric"] == metric) & (evidence["data"] == DATA)]
+    ours = (here["loss"] == loss) & (here["rival"] == rival)
+    theirs = (here["loss"] == rival) & (here["rival"] == loss)
+    found = here.assign(sign=ours.astype(int) - theirs.astype(int))[ours | theirs]
+    if len(found):
+        line = found.sort_values("seeds", ascending=False, kind="stable").iloc[0]
+        sign = int(line["sign"])
+        low, high = sorted(sign * float(line[end]) for end in ("low", "high"))
+        return {
+            "loss": loss,
+            "rival": rival,
+            "metric": metric,
+            "mean": sign * float(line["mean"]),
+            "low": low,
+            "high": high,
+            "seeds": int(line["seeds"]),
+            "data": str(line["data"]),
+            "verdict": "ahead" if low > 0 else "behind" if high < 0 else "no evidence of a difference",
+        }
     raise KeyError(f"no evidence for {loss} against {rival} by {metric}; run `python -m rankbook.experiments evidence`")
 
 

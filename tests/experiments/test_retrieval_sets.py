@@ -13,6 +13,7 @@ from rankbook.experiments.tables import read_table, stored_table
 from rankbook.experiments.tasks.hierarchical import HierarchicalRetrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
 from rankbook.experiments.tasks.sets import birds, groceries
+from rankbook.experiments.train.data import split_samples
 
 FAMILIES = ("Tern", "Gull", "Auklet")
 
@@ -34,6 +35,12 @@ def test_birds_are_split_by_species_and_know_their_family(species):
         families = [FAMILIES[(label + 1) % 3] for label in data.labels.tolist()]
         assert data.levels[:, 0].tolist() == data.labels.tolist()
         assert [sorted(FAMILIES)[family] for family in data.levels[:, 1].tolist()] == families
+
+
+def test_a_set_without_validation_classes_gives_up_some_of_its_training(species):
+    train, judged = split_samples("cub", species, inputs="features", validation=0.2)
+    seen, held = set(train.labels.tolist()), set(judged.labels.tolist())
+    assert seen | held == set(range(10)) and len(held) == 2 and not seen & held
 
 
 def test_groceries_have_one_list_of_products(tmp_path):

@@ -1,7 +1,7 @@
-"""Losses of pairs, triplets, classes and ranks under one protocol, on four sets: a linear head on frozen features.
+"""Losses of pairs, triplets, classes and ranks under one protocol, on three sets: a linear head on frozen features.
 
-Emoji, birds (CUB) and the captions of Flickr8k are judged on classes that training has not seen. The products of the Grocery set are
-the same in all its splits: there the test photographs search those of training. Every loss has twenty-one settings, chosen by mAP@R on
+Emoji and birds (CUB) are judged on classes that training has not seen. The products of the Grocery set are the same in all its
+splits: there the test photographs search those of training. Every loss has twenty-one settings, chosen by mAP@R on
 the validation split with one seed; the test split is read once a seed. SupAP, ROADMAP and SupAP with the cluster loss tune the same
 knob; the added term weighs 0.1, as in SupRank's code.
 

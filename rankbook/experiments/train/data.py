@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ def split_samples(
         root: where the files of a named set are.
         inputs: "features" or "images", for a set that has both.
         size: of the pictures, for a loader that scales them.
-        validation: the share of the classes to judge on, where a set has no splits of its own; which ones is the same each time.
+        validation: the share of the classes to judge on, where a set sets none apart for it; which ones is the same each time.
 
     Raises:
         ValueError: no such set, a place that is missing, an option that the set has not.
@@ -67,9 +67,10 @@ def split_samples(
         if asked[option] is not None and name not in takes:
             raise ValueError(f"{option} is nothing that {data} takes; leave --{option} out")
     given = {name: value for name, value in given.items() if value is not None}
-    if "split" in takes:
+    splits = get_args(get_type_hints(loader).get("split")) if "split" in takes else ()
+    if "split" in takes and (not splits or "validation" in splits):
         return tuple(_whole_floats(loader(split=split, **given)) for split in ("train", "validation"))
-    samples = _whole_floats(loader(**given))
+    samples = _whole_floats(loader(split="train", **given) if splits else loader(**given))
     classes = samples.labels.unique()
     judged = round(validation * len(classes))
     if not 0 < judged < len(classes):
