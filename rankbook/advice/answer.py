@@ -51,7 +51,7 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
 
 
 def find(evidence: pd.DataFrame, loss: str, rival: str, metric: str) -> dict[str, Any]:
-    """Loss minus rival on the bundled set, whichever way around the table has it; of two studies the one with more seeds, then the first."""
+    """Loss minus rival on the bundled set, whichever way around the table has it; of several studies that with most seeds."""
     here = evidence[(evidence["metric"] == metric) & (evidence["data"] == DATA)]
     ours = (here["loss"] == loss) & (here["rival"] == rival)
     theirs = (here["loss"] == rival) & (here["rival"] == loss)
