@@ -5,7 +5,7 @@ import { figure } from "../core/frame.js";
 import { line, panel, rect, text } from "../core/marks.js";
 
 const COLUMNS = 16;                        // pictures in a row of the sprite
-const TOP = 22, BARS = 84, SIDE = 22;      // the differences, above and below the axis
+const TOP = 22, BARS = 84, SIDE = 36;      // the differences, above and below the axis
 const lines = (string) => string.split("\n");
 
 // A row of pictures: as parts of the sprite, or as the characters of their names.

@@ -35,13 +35,13 @@ function supCon(scores, relevance, tau) {
 function calibration(scores, labels) {
   const all = idsOf(labels), slopes = zeros(all.length);
   const pairs = all.flatMap((i) => all.filter((j) => j !== i).map((j) => ({ i, j, same: labels[i] === labels[j] })));
-  const same = Math.max(1, pairs.filter((pair) => pair.same).length), other = Math.max(1, pairs.length - pairs.filter((pair) => pair.same).length);
+  const shares = [false, true].map((kind) => 1 / Math.max(1, pairs.filter(({ same }) => same === kind).length));
   let value = 0;
-  pairs.forEach((pair) => {
-    const excess = pair.same ? POSITIVE - scores[pair.i][pair.j] : scores[pair.i][pair.j] - NEGATIVE;
+  pairs.forEach(({ i, j, same }) => {
+    const excess = same ? POSITIVE - scores[i][j] : scores[i][j] - NEGATIVE, share = shares[Number(same)];
     if (excess <= 0) return;
-    value += excess / (pair.same ? same : other);
-    slopes[pair.i][pair.j] = pair.same ? -1 / same : 1 / other;
+    value += excess * share;
+    slopes[i][j] = same ? -share : share;
   });
   return { value, slopes };
 }
