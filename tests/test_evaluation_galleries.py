@@ -72,7 +72,7 @@ def expected_values(case, lists, item_weights=None):
         if not any(rel > 0 and (weights is None or weights[i] > 0) for i, rel in enumerate(relevance)):
             values.append(None)
             continue
-        graded = case.name.startswith(("ndcg", "dcg", "hier"))
+        graded = case.name.startswith(("ndcg", "dcg", "hier", "asi"))
         as_oracle = case.name.startswith(("average_precision", "hier"))
         ordered = scores if as_oracle else worst(scores, relevance if graded else [rel > 0 for rel in relevance])
         values.append(case.oracle(ordered, relevance, weights=weights))

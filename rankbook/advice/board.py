@@ -21,6 +21,7 @@ def standing(board: pd.DataFrame, loss: str, metric: str) -> dict[str, Any]:
     Returns: network -> {"good": sets where it is the best or tied with it, "behind": the others, "losses": how many were compared}.
 
     >>> import pandas as pd
+    >>> from rankbook.advice.board import standing
     >>> lines = [["head", "emoji", "mAP@R", "a", "best"], ["head", "emoji", "mAP@R", "b", "behind"], ["head", "cub", "mAP@R", "b", "tied"]]
     >>> standing(pd.DataFrame(lines, columns=["network", "data", "metric", "loss", "standing"]), "b", "mAP@R")
     {'head': {'good': ['cub'], 'behind': ['emoji'], 'losses': 2}}

@@ -55,7 +55,7 @@ class BatchRivals(LiveFigure, module="batch_rivals"):
     def __init__(self, queries: Mapping[str, Sequence[str]] | None = None, gallery: int | None = None, **traits: Any):
         if "lists" not in traits:
             if queries is None:
-                queries, gallery = {name: items.split() for name, (items, _) in _EXAMPLE.items()}, gallery or 400
+                queries, gallery = {name: items.split() for name, (items, _) in _EXAMPLE.items()}, 400 if gallery is None else gallery
             traits["lists"] = "\n".join(f"{name}\t{' '.join(items)}" for name, items in queries.items())
         if gallery is not None:
             traits["gallery"] = gallery

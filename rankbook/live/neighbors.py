@@ -77,12 +77,16 @@ class Neighbors(LiveFigure, module="neighbors"):
         **traits: Any,
     ):
         if isinstance(models, str):  # packed before
+            if classes is None or queries is None:
+                raise ValueError(f"models must be a mapping, or names that come with classes and queries, got {models!r:.40} alone")
             super().__init__(**traits, models=models, classes=classes, queries=queries)
             return
         if models is None:
             classes, queries, models = _example(len(names))
-        if not isinstance(models, Mapping):
-            raise TypeError(f"models must be a mapping from names to (neighbors, AP) of each query, got {type(models).__name__}")
+        if not isinstance(models, Mapping) or not models or classes is None or queries is None:
+            raise TypeError(
+                f"models must be a mapping from names to (neighbors, AP) of each query, with classes and queries, got {models!r:.40}"
+            )
         super().__init__(
             catalog="\n".join(names),
             models="\n".join(models),

@@ -39,11 +39,11 @@ def test_a_line_for_each_loss_ranker_and_size(table):
 
 def test_the_page_reads_either_table(table):
     """Costs at the largest dimension, by size, of a table with one dimension as of the stored one, which has two."""
-    evidence = stored_table("evidence")
+    evidence, board = stored_table("evidence"), stored_table("leaderboard")
     table = table.assign(megabytes=1.0)  # the CPU's memory is not measured
     two = pd.concat([table, table.assign(size=table["size"].str.replace("d=8", "d=4"), milliseconds=-1.0)], ignore_index=True)
-    assert pack(evidence, two)["costs"] == pack(evidence, table)["costs"]
-    stored = pack(evidence, stored_table("bench_cuda"))
+    assert pack(evidence, two, board)["costs"] == pack(evidence, table, board)["costs"]
+    stored = pack(evidence, stored_table("bench_cuda"), board)
     assert stored["dimension"] == 512 and [line[0] for line in stored["costs"]["SmoothAPLoss"]] == [1024, 4096, 16384, 65536]
 
 
