@@ -2,7 +2,8 @@
 "use strict";
 (() => {
   const root = new URL(document.documentElement.dataset.content_root || "./", location.href).href;
-  const article = document.querySelector("article.bd-article");
+  const find = (place) => document.querySelector(place);
+  const article = find("article.bd-article");
 
   // The theme's handler of a folded title throws at a click on a link or a formula in it. It is bound later than this script runs.
   const { toggleClickHandler: toggle } = window;
@@ -33,7 +34,7 @@
   const GAP = 4; // px between a card and its link
 
   async function typeset(copy) {
-    if (!document.querySelector("script[src*='mathjax/']")) {
+    if (!find("script[src*='mathjax/']")) {
       // a page without mathematics of its own
       const script = element("script", { src: `${root}_static/mathjax/tex-chtml.js` });
       await new Promise((done) => (script.onload = done) && document.head.append(script));
@@ -160,7 +161,7 @@
   const ELSEWHERE = "input, textarea, select, [contenteditable]:not([contenteditable='false']), [role='slider'], .rb-live";
 
   function keys() {
-    const turns = { n: document.querySelector("a.right-next"), p: document.querySelector("a.left-prev") };
+    const turns = { n: find("a.right-next"), p: find("a.left-prev"), "/": find(".search-button__button") };
     const title = (key) => turns[key]?.querySelector(".prev-next-title").textContent.trim();
     const meanings = {
       n: title("n") && `next: ${title("n")}`,
@@ -194,14 +195,14 @@
     close.addEventListener("click", () => dialog.close());
     document.addEventListener("keydown", (event) => {
       if (!on.checked || event.defaultPrevented || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (document.querySelector("dialog[open]")) return;
+      if (find("dialog[open]")) return;
       // A dialog that has just closed can hold the focus until the page is drawn again.
       if (event.target.closest?.(ELSEWHERE) && !event.target.closest("dialog")) return;
       if (event.key === "?") dialog.showModal();
-      else if (event.key === "/") {
+      else if (turns[event.key]) {
         event.preventDefault(); // the slash is not the first letter of the search
-        document.querySelector(".search-button__button, .search-button-field")?.click();
-      } else if (event.key in turns) turns[event.key]?.click();
+        turns[event.key].click();
+      }
     });
     return () => dialog.showModal();
   }
@@ -211,7 +212,7 @@
   const CHAPTER = /^\s*\d+\./; // chapters have a number in the contents, the back matter has none
 
   function reading(showKeys) {
-    const contents = document.querySelector(".bd-sidebar-primary .bd-links");
+    const contents = find(".bd-sidebar-primary .bd-links");
     if (!contents) return;
     const page = DOCUMENTATION_OPTIONS.pagename;
     const leadsTo = (link) => (link.getAttribute("href") === "#" ? page : link.href.replace(root, "").replace(/(\.html)?([?#].*)?$/, ""));
