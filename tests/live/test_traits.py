@@ -10,7 +10,7 @@ import traitlets
 from live.conftest import FIGURES
 from rankbook.live import LearnedSorters, MetricBoard, RankerGallery, RankStrip, TieOrders
 
-QUICK = 2.0  # seconds for one value, on a busy machine
+QUICK = 2.0  # seconds of this process, whatever else the machine does
 ABSURD = [1e18, -1, -1e18, math.nan, math.inf, 10**9, 10**400, "x", "", None, True, [], {}, object(), torch.zeros(3)]
 TRAITS = [(figure, name) for figure in FIGURES for name in figure().figure_state()]
 
@@ -42,21 +42,21 @@ def test_absurd_values(kind, name):
     now = getattr(figure, name)
     inside = [[*now[:-1], value] for value in ABSURD] + [now * 1000, now[:-1], tuple(now)] if isinstance(now, list) else []
     for value in ABSURD + inside:
-        begin, before = time.perf_counter(), figure.figure_state()
+        begin, before = time.process_time(), figure.figure_state()
         said = refusal(lambda value=value: setattr(figure, name, value))
         answers(figure)
         assert said is None or name in said, f"{value!r:.40}: the error does not name {name}: {said}"
         assert said is None or figure.figure_state() == before
-        assert time.perf_counter() - begin < QUICK, f"{value!r:.40}: not at once"
+        assert time.process_time() - begin < QUICK, f"{value!r:.40}: not at once"
 
 
 @pytest.mark.parametrize(("kind", "name"), TRAITS, ids=lambda value: value if isinstance(value, str) else value.__name__)
 def test_absurd_values_at_the_start(kind, name):
     for value in ABSURD:
-        begin = time.perf_counter()
+        begin = time.process_time()
         said = refusal(lambda value=value: answers(kind(**{name: value})))
         assert said is None or name in said, f"{value!r:.40}: the error does not name {name}: {said}"
-        assert time.perf_counter() - begin < QUICK, f"{value!r:.40}: not at once"
+        assert time.process_time() - begin < QUICK, f"{value!r:.40}: not at once"
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_absurd_values_at_the_start(kind, name):
 )
 def test_damaged_networks_are_refused_before_they_are_built(change):
     packed = LearnedSorters(["kernel"]).networks[0]
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=r"networks\[0\]"):
         LearnedSorters(networks=[packed | change])
-    assert time.perf_counter() - begin < QUICK
+    assert time.process_time() - begin < QUICK
 
 
 @pytest.mark.parametrize("sorters", ["kernel", [], {}, None, 10**9])

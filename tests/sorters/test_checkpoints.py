@@ -219,10 +219,10 @@ HUGE = [
 def test_sizes_that_would_take_gigabytes_are_refused_before_they_do(saved, architecture, arguments, monkeypatch):
     forge(saved[0], architecture=architecture, arguments=arguments)
     monkeypatch.setattr(card.safetensors.torch, "load", None)  # the weights are not even read
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match="does not belong to its weights: "):
         rb.load_sorter(saved[0])
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 WRONG = [
