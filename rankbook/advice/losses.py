@@ -60,6 +60,10 @@ LOSSES: dict[str, Facts] = {
     "ListMLELoss": Facts("likelihood of the right order of scores", "none", "the list"),
     "SimilarityMixup": Facts("any batch loss, with virtual items", "as_queries", "2.5 times the loss at 4 a class"),
     "MultiLabelRankingLoss": Facts("pairs of the labels of an instance, or each label reweighted", "weighting: u3 first", "the list"),
+    "cross_entropy_bound": Facts(
+        "pairs below cross-entropy with weight decay, no ranks", "weight_decay: that of the class vectors", "a vector a class"
+    ),
+    "pairwise_cross_entropy": Facts("pairs that cross-entropy pulls and pushes, no ranks", "weight_decay", "a vector a class"),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

@@ -6,6 +6,7 @@ from rankbook.losses.blackbox import BlackBoxAPLoss
 from rankbook.losses.calibration import CalibrationLoss
 from rankbook.losses.cluster import ClusterLoss
 from rankbook.losses.composition import RankLoss, as_loss
+from rankbook.losses.cross_entropy import cross_entropy_bound, pairwise_cross_entropy
 from rankbook.losses.hap import SupHAPLoss
 from rankbook.losses.hard_negatives import HardNegativeRankLoss
 from rankbook.losses.listwise import ListMLELoss, ListNetLoss
@@ -47,4 +48,6 @@ __all__ = [
     "SupNDCGLoss",
     "SupRecallLoss",
     "as_loss",
+    "cross_entropy_bound",
+    "pairwise_cross_entropy",
 ]

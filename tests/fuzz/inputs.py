@@ -144,6 +144,7 @@ COUNT_TENSOR: Bad = {
 KINDS: dict[str, Bad] = {
     "scores": FLOATING,
     "embeddings": FLOATING,
+    "class_vectors": FLOATING,
     "ref_embeddings": {name: make for name, make in FLOATING.items() if name != "longer"},
     "ranks": FLOATING,
     "values": {},  # reduce_lists is the last line of a metric: it is handed what the metric has checked
@@ -159,6 +160,7 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr"), POSITIVE),
     **dict.fromkeys(("pos_margin", "neg_margin", "alpha", "beta"), NUMBER),
     "weights": NUMBERS,
+    "weight_decay": POSITIVE,
     "margin": {**NUMBER, "negative": lambda good: -0.1},
     "calibration_weight": SHARE,
     "guidance": {**NUMBER, "negative": lambda good: -0.1},
@@ -242,6 +244,7 @@ GOOD: dict[str, Any] = {
     "chunk_size": 4,
     "margin": 0.2,
     "classes": 3,
+    "class_vectors": floats(3, 4, seed=2),
     "dimensions": 4,
     "n": 5,
     "batch": 3,

@@ -118,6 +118,9 @@ def others() -> Iterator[Call]:
     yield Call("decomposability_gap", partial(rb.decomposability_gap, batches=batches), arguments(rb.decomposability_gap), fine)
     for function in (rb.gap_bound, rb.calibrated_gap_bound, rb.thinned_average_precision):
         yield Call(function.__name__, function, arguments(function))
+    yield Call("pairwise_cross_entropy", rb.pairwise_cross_entropy, arguments(rb.pairwise_cross_entropy))
+    # without class vectors, more dimensions are other embeddings, on any device
+    yield Call("cross_entropy_bound", rb.cross_entropy_bound, arguments(rb.cross_entropy_bound), fine)
     yield Call("same_label", rb.same_label, _good("labels"), frozenset({("labels", "fewer"), ("labels", "another device")}))
     yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
     unread = frozenset({("levels", "longer"), ("levels", "another device")})

@@ -236,6 +236,7 @@ ELSEWHERE = {
         "score_contract.py",
     ),
     "RankLoss": "test_composition.py",
+    **dict.fromkeys(("cross_entropy_bound", "pairwise_cross_entropy"), "test_cross_entropy.py: functions of a batch and its classes"),
     "SimilarityMixup": "test_mixup.py: a wrapper of the others",
 }
 
