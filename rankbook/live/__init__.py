@@ -12,6 +12,7 @@ the figure. Each trait has bounds and refuses what lies outside.
 from rankbook.live.batch_positives import BatchPositives
 from rankbook.live.batch_rivals import BatchRivals
 from rankbook.live.bent_scale import BentScale
+from rankbook.live.cross_entropy_pairs import CrossEntropyPairs
 from rankbook.live.emoji_search import EmojiSearch
 from rankbook.live.equal_ap import EqualAP
 from rankbook.live.felt_neighbors import FeltNeighbors
@@ -20,6 +21,7 @@ from rankbook.live.forces import Forces
 from rankbook.live.gap_sizes import GapSizes
 from rankbook.live.hierarchy_strip import HierarchyStrip
 from rankbook.live.label_costs import LabelCosts
+from rankbook.live.label_pushes import LabelPushes
 from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.level_verdicts import LevelVerdicts
 from rankbook.live.metric_board import MetricBoard
@@ -47,6 +49,7 @@ __all__ = [
     "BatchPositives",
     "BatchRivals",
     "BentScale",
+    "CrossEntropyPairs",
     "EmojiSearch",
     "EqualAP",
     "FeltNeighbors",
@@ -54,6 +57,7 @@ __all__ = [
     "GapSizes",
     "HierarchyStrip",
     "LabelCosts",
+    "LabelPushes",
     "LearnedSorters",
     "LevelVerdicts",
     "LiveFigure",

@@ -10,9 +10,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from rankbook.checks import check_count
 from rankbook.live.figure import DEAD, LiveFigure
-from rankbook.live.traits import BadTrait, Checked, choice, labels, number, whole
+from rankbook.live.traits import BadTrait, angles, choice, labels, number, whole
 from rankbook.losses import CalibrationLoss, ROADMAPLoss, SmoothAPLoss, SupAPLoss, SupConLoss
 from rankbook.metrics import average_precision
 from rankbook.relevance import leave_query_out, same_label
@@ -55,12 +54,6 @@ def _of_scores(loss: Any) -> Callable[[Tensor, Tensor], Tensor]:
     return of_scores
 
 
-def _angles(name: str, values: Any) -> list[int]:
-    if not isinstance(values, (list, tuple)) or not 2 <= len(values) <= 8:
-        raise ValueError(f"{name} must be a list of 2 to 8 whole degrees, got {values!r:.60}")
-    return [check_count(f"{name}[{i}]", value, at_least=0, at_most=359) for i, value in enumerate(values)]
-
-
 class Forces(LiveFigure, module="forces"):
     """Drag embeddings around the circle: an arrow on each shows minus the gradient of the loss, a list who pulls or pushes the query.
 
@@ -72,7 +65,7 @@ class Forces(LiveFigure, module="forces"):
         query: the item whose list is shown; the one that was dragged last.
     """
 
-    angles = Checked([*STUCK], _angles)
+    angles = angles([*STUCK])
     labels = labels([0, 0, 0, 0, 1, 1, 1, 1], 8)
     loss = choice("Smooth-AP", tuple(LOSSES))
     tau = number(0.01, 0.01, 0.3)

@@ -46,10 +46,15 @@ def choice(default: str, names: Sequence[str]) -> Checked:
 
 def items(default: Sequence[float], least: int, most: int) -> Checked:
     """``least`` to ``most`` scores in [0, 1]."""
+    return numbers(default, least, most, 0, 1)
+
+
+def numbers(default: Sequence[float], least: int, most: int, low: float, high: float) -> Checked:
+    """``least`` to ``most`` numbers in [low, high]."""
 
     def check(name: str, values: Any) -> list[float]:
         _check_sequence(name, values, least, most)
-        return [check_number(f"{name}[{i}]", value, at_least=0, at_most=1) for i, value in enumerate(values)]
+        return [check_number(f"{name}[{i}]", value, at_least=low, at_most=high) for i, value in enumerate(values)]
 
     return Checked(default, check)
 
@@ -61,6 +66,17 @@ def labels(default: Sequence[int], most: int, highest: int = 1) -> Checked:
         _check_sequence(name, values, 0, most)
         plain = [int(value) if isinstance(value, bool) else value for value in values]
         return [check_count(f"{name}[{i}]", value, at_least=0, at_most=highest) for i, value in enumerate(plain)]
+
+    return Checked(default, check)
+
+
+def angles(default: Sequence[int]) -> Checked:
+    """2 to 8 whole degrees from 0 to 359."""
+
+    def check(name: str, values: Any) -> list[int]:
+        if not isinstance(values, (list, tuple)) or not 2 <= len(values) <= 8:
+            raise ValueError(f"{name} must be a list of 2 to 8 whole degrees, got {values!r:.60}")
+        return [check_count(f"{name}[{i}]", value, at_least=0, at_most=359) for i, value in enumerate(values)]
 
     return Checked(default, check)
 

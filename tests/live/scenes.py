@@ -8,6 +8,7 @@ from rankbook.live import (
     BatchPositives,
     BatchRivals,
     BentScale,
+    CrossEntropyPairs,
     EmojiSearch,
     EqualAP,
     FeltNeighbors,
@@ -15,6 +16,7 @@ from rankbook.live import (
     GapSizes,
     HierarchyStrip,
     LabelCosts,
+    LabelPushes,
     LearnedSorters,
     LevelVerdicts,
     MetricBoard,
@@ -53,6 +55,13 @@ SCENES = {
         {"size": 2, "k": 16, "draw": 77},
         {"size": 60, "k": 4, "draw": 9999, "gallery": 100000},
         {"size": 100000, "gallery": 16},
+    ],
+    CrossEntropyPairs: [
+        {},
+        {"steps": 1},
+        {"steps": 40, "decay": 0.2},
+        {"angles": [0, 90, 180, 270, 45, 135, 225, 315], "steps": 40, "decay": 2.0},  # nothing moves
+        {"angles": [10, 200, 359], "labels": [1, 1, 1], "steps": 7},
     ],
     EmojiSearch: [
         {},
@@ -99,6 +108,14 @@ SCENES = {
         {"relevance": [0] * 8, "shift": -4.0},
         {"scores": [1.0, 0.0], "relevance": [0, 1]},
         {"scores": [0.5], "relevance": [1], "shift": 1.3},
+    ],
+    LabelPushes: [
+        {},
+        {"scores": [0.0] * 8, "weighting": "u3"},  # all tie: every pair is wrong
+        {"scores": [-4.0, 4.0, 1.0], "relevance": [1, 0, 1], "weighting": "u2"},
+        {"relevance": [1] * 8, "weighting": "u4"},
+        {"scores": [4.0], "relevance": [0]},
+        {"relevance": [1, 1, 1, 0, 1, 1, 1, 1], "weighting": "u4"},
     ],
     LearnedSorters: [
         {},

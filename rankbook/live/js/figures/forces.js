@@ -4,7 +4,8 @@ import { compact, fixed, html } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { DEAD, circle, line, mark, panel, path, text } from "../core/marks.js";
 import { BATCH_LOSSES } from "../shared/batch_losses.js";
-import { between, follow, meanAP, pushed, radians } from "../shared/circle_forces.js";
+import { compass, rings } from "../shared/on_circle.js";
+import { follow, meanAP, pushed } from "../shared/circle_forces.js";
 import { letter, replaced } from "../shared/items.js";
 import { arrow, hardest, signed } from "../shared/pushes.js";
 
@@ -17,14 +18,6 @@ const SCENES = {
   calibrated: [0, 8, 16, 24, 180, 188, 196, 204],
 };
 const LOOKS = ["relevant", "irrelevant"];
-// Pixels of an angle, and the angle of pixels; `out` is the distance from the circle.
-function compass(x0, y0, radius) {
-  const at = (angle, out = 0) => [x0 + (radius + out) * Math.cos(radians(angle)), y0 - (radius + out) * Math.sin(radians(angle))];
-  const scale = (angle) => at(angle)[0];
-  scale.invert = (x, y) => ((Math.atan2(y0 - y, x - x0) * 180) / Math.PI + 360) % 360;
-  return { at, scale };
-}
-
 function bent(picture, at, radius, angle, extent, look) {
   if (Math.abs(extent) < 1) return;
   const inside = -22 - 14 * LOOKS.indexOf(look), end = angle + extent, r = radius + inside, head = Math.sign(extent) * Math.min(6, 2 * Math.abs(extent));
@@ -77,12 +70,7 @@ function build({ root, get, set }) {
       if (j === query || Math.abs(pulls[j]) < Math.max(DEAD, FELT * hardest(pulls))) return;
       line(picture, ...at(angles[query], -48), ...at(angle, -48), `rb-link rb-${LOOKS[labels[j]]}`);
     });
-    const lane = [], room = Math.floor((side / 2 - 18 - radius) / LANE);
-    angles.map((_, i) => i).sort((a, b) => angles[a] - angles[b] || a - b).forEach((i, placed, order) => {
-      const near = order.slice(0, placed).filter((j) => radians(between(angles[i], angles[j])) * radius < FACE);
-      lane[i] = 0;
-      while (lane[i] < room && near.some((j) => lane[j] === lane[i])) lane[i]++;
-    });
+    const lane = rings(angles, radius, Math.floor((side / 2 - 18 - radius) / LANE), FACE);
     items.forEach((item, i) => {
       const look = LOOKS[labels[i]], [x, y] = at(angles[i], lane[i] * LANE), now = angles[i];
       if (lane[i]) line(picture, ...at(now), x, y, "rb-guide rb-dotted");

@@ -2,12 +2,10 @@
 import { BATCH_LOSSES } from "./batch_losses.js";
 import { averagePrecision } from "./metrics.js";
 import { hardest } from "./pushes.js";
+import { between, radians } from "./on_circle.js";
 import { DEAD } from "../core/marks.js";
 
 const STEPS = 4, TURN = 5;  // of one press: so many steps, the hardest pushed so many degrees in each
-
-export const radians = (degrees) => (degrees * Math.PI) / 180;
-export const between = (a, b) => Math.min(Math.abs(a - b), 360 - Math.abs(a - b));
 
 // `forces` are minus the slopes of the loss by the angles; pullsOf(q) is what each item does to q, above 0 where it pulls.
 export function pushed(angles, labels, loss, tau) {
