@@ -32,6 +32,31 @@ class NormalizedSoftmax(nn.Module):
         return self.loss(embeddings, torch.searchsorted(self.classes, labels))
 
 
+class CrossEntropy(nn.Module):
+    r"""Cross-entropy of a linear classifier on the embeddings: class vectors of any length, from 0 on, as its authors begin.
+
+    Args:
+        weight_decay: :math:`\lambda`, which adds :math:`\frac{\lambda}{2} \lVert\Theta\rVert^2`; the larger, the shorter the vectors, and
+            the softer the probabilities.
+        smoothing: the share of the target that all classes divide.
+        speed: how many times faster than the model the vectors grow under Adam; see `NormalizedSoftmax`.
+    """
+
+    def __init__(self, weight_decay: float = 0.0, smoothing: float = 0.0, speed: float = 10.0):
+        super().__init__()
+        self.weight_decay, self.smoothing, self.speed = weight_decay, smoothing, speed
+
+    def meet(self, labels: Tensor, dimensions: int) -> None:
+        """Begin with a vector of 0 for each class of the training samples."""
+        self.register_buffer("classes", labels.unique())
+        self.slow = nn.Parameter(torch.zeros(len(self.classes), dimensions))
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        vectors, target = self.speed * self.slow, torch.searchsorted(self.classes, labels)
+        loss = nn.functional.cross_entropy(embeddings @ vectors.T, target, label_smoothing=self.smoothing)
+        return loss + self.weight_decay / 2 * vectors.square().sum()
+
+
 class WithClasses(nn.Module):
     r""":math:`(1 - \lambda)` times a loss plus :math:`\lambda` times `NormalizedSoftmax`: the cluster loss of SupRank in ROADMAP's place of
     the calibration."""

@@ -1,5 +1,7 @@
 """Real sets as retrieval splits, a gallery that is another split, and losses with a vector for each class."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ import rankbook as rb
 from experiments.tiny import clusters
 from rankbook.experiments import __main__ as command
 from rankbook.experiments import untrained
-from rankbook.experiments.class_vectors import NormalizedSoftmax, WithClasses
+from rankbook.experiments.class_vectors import CrossEntropy, NormalizedSoftmax, WithClasses
 from rankbook.experiments.tables import read_table, stored_table
 from rankbook.experiments.tasks.hierarchical import HierarchicalRetrieval
 from rankbook.experiments.tasks.retrieval import Retrieval
@@ -107,6 +109,22 @@ def test_faster_vectors_turn_faster():
         return float((1 - (before * torch.nn.functional.normalize(loss.loss.proxies.detach(), dim=1)).sum(1)).mean())
 
     assert turned(10) > 50 * turned(1) > 0  # an angle ten times as large: its cosine falls short of 1 by a hundred times as much
+
+
+def test_plain_class_vectors_decay_and_smooth():
+    """By hand, on labels that are not 0 to n - 1; the vectors begin at 0 and are trained with the head."""
+    labels, embeddings = torch.tensor([7, 7, 2, 9]), torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
+    loss = CrossEntropy(weight_decay=0.2, smoothing=0.3, speed=10.0)
+    loss.meet(labels, 8)
+    assert loss(embeddings, labels).item() == pytest.approx(math.log(3), rel=1e-6)
+    with torch.no_grad():
+        loss.slow.copy_(torch.randn(3, 8))
+    vectors, target = 10 * loss.slow, torch.tensor([1, 1, 0, 2])
+    share = 0.7 * torch.nn.functional.one_hot(target, 3) + 0.3 / 3
+    by_hand = -(share * (embeddings @ vectors.T).log_softmax(1)).sum(1).mean() + 0.1 * vectors.square().sum()
+    assert loss(embeddings, labels).item() == pytest.approx(by_hand.item(), rel=1e-5)
+    Retrieval(load=clusters, classes=8, outputs=8).fit(trained := CrossEntropy(), lr=0.01, seed=3, steps=3)
+    assert trained.slow.shape == (40, 8) and trained.slow.abs().max() > 0
 
 
 def test_class_vectors_are_trained_with_the_head():
