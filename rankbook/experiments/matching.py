@@ -105,7 +105,7 @@ _TAU = {"tau": (0.01, 0.03, 0.1, 0.3)}
 CONTENDERS = {
     "InfoNCE": Contender(_contrastive, {"temperature": (0.03, 0.07, 0.15, 0.3)}),
     "triplet (hard)": Contender(HardTriplet, {"margin": (0.05, 0.1, 0.2, 0.4)}),
-    "rank triplet": Contender(_rank_triplet, _TAU),
+    "rank triplet": Contender(_rank_triplet, {"tau": (0.03, 0.3, 3.0, 10.0)}),
     "rank triplet, margin .2 n": Contender(partial(_rank_triplet, share=0.2), {"tau": (0.1, 0.3, 1.0, 3.0)}),
     "rank triplet, learned": Contender(_learned, {"scale": (0.3, 1.0, 3.0, 10.0)}),
     "RS@k": Contender(_recall, _TAU),
