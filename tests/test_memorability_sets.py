@@ -122,6 +122,12 @@ def test_features_of_something_else_are_refused(tmp_path, names, x, said):
         rb.datasets.videomem(tmp_path, features="net.npz")
 
 
+def test_features_that_are_missing_are_told_how_to_make(tmp_path):
+    """By the column that this table has."""
+    with pytest.raises(FileNotFoundError, match=r'must hold net\.npz.*np\.savez\(path, video=samples\.table\["video"\]'):
+        rb.datasets.videomem(write_videomem(tmp_path), features="net.npz")
+
+
 def test_features_that_are_cut_are_refused(tmp_path):
     write_videomem(tmp_path)
     write_features(tmp_path / "net.npz", ["video2.webm"], [[1.0]])

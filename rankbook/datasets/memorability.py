@@ -188,7 +188,7 @@ def _samples(inputs, table, targets: torch.Tensor, root: Path, features: str | N
     data = Samples(inputs, table=table, targets=targets.float())
     if features is None:
         return data
-    x, has = features_where_known(table[column].tolist(), root, features)
+    x, has = features_where_known(table[column].tolist(), root, features, column)
     data = data[has]
     return Samples(x, data.labels, data.levels, data.table, data.targets)
 

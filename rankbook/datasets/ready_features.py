@@ -16,20 +16,24 @@ from rankbook.datasets.layout import arrays, check_file, shown
 FILE = "features_lite0.npz"
 What = Literal["images", "features"]
 
-_ADVICE = (
-    'compute them with rb.datasets.features(encoder, samples) and keep them: np.savez(path, image=samples.table["file"].to_numpy(str), '
-    "X=features.inputs.numpy())"
-)
+
+def _advice(column: str) -> str:
+    """How such a file is made, of samples that a column of their table names."""
+    array = "image" if column == "file" else column
+    return (
+        "compute them, such as with rb.datasets.features(encoder, samples), and keep them: "
+        f'np.savez(path, {array}=samples.table["{column}"].to_numpy(str), X=features.inputs.numpy())'
+    )
 
 
-def ready_features(root: Path, name: str = FILE) -> tuple[list[str], Tensor]:
+def ready_features(root: Path, name: str = FILE, column: str = "file") -> tuple[list[str], Tensor]:
     """The names of the samples, in an array ``image``, ``video`` or ``name``, and float32 ``[m, d]``.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: it is damaged, lacks an array, or its arrays do not fit each other.
     """
-    path = check_file(root, name, _ADVICE)
+    path = check_file(root, name, _advice(column))
     names, values = arrays(path, "image|video|name", "X")
     if names.ndim != 1 or names.dtype.kind != "U" or values.ndim != 2 or values.dtype.kind != "f" or len(names) != len(values):
         raise ValueError(
@@ -55,13 +59,15 @@ def features_of(files: Sequence[str], root: Path) -> Tensor:
     return values[[places[file] for file in files]]
 
 
-def features_where_known(wanted: Sequence[str], root: Path, name: str) -> tuple[Tensor, np.ndarray]:
+def features_where_known(wanted: Sequence[str], root: Path, name: str, column: str) -> tuple[Tensor, np.ndarray]:
     """The rows of those samples that the file has, and whether it has each; the others are named in a warning.
+
+    ``wanted`` are the names in a column of the samples' table.
 
     Raises:
         ValueError: it has none of them.
     """
-    names, values = ready_features(root, name)
+    names, values = ready_features(root, name, column)
     places = {name: row for row, name in enumerate(names)}
     absent = [one for one in wanted if one not in places]
     if len(absent) == len(wanted):

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from rankbook.checks import check_count
 from rankbook.experiments import evidence, leaderboard, untrained
+from rankbook.experiments.command import told
 from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
@@ -52,27 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for one in study.everywhere():
                 print(f"    {one.data}: {cost(one, options.folder)}")
         return
-    try:
+    with told(parser):
         folder = data_folder("results", options.folder)
-    except ValueError as error:
-        parser.error(str(error))
-    if options.name == evidence.NAME:
-        print(evidence.write(folder))
-        return
-    if options.name == leaderboard.NAME:
-        try:
+        if options.name == evidence.NAME:
+            print(evidence.write(folder))
+        elif options.name == leaderboard.NAME:
             lead(options, folder)
-        except (ValueError, OSError) as error:
-            parser.error(str(error))
-        return
-    study = untrained.STUDY if options.name == untrained.NAME else known[options.name]
-    try:
-        seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
-        study = study.on(options.data or study.data, options.root, device=options.device, test_seeds=seeds)
-        if study.data != BUNDLED and options.root is None:
-            raise ValueError(f"{study.data} does not come with the package; say where it is: --root DIR")
-    except ValueError as error:
-        parser.error(str(error))
+        else:
+            run(untrained.STUDY if options.name == untrained.NAME else known[options.name], options, folder)
+
+
+def run(study: Study, options: argparse.Namespace, folder: Path) -> None:
+    """Run what the table of a study lacks on one of its sets, and report it; or measure what there is before training."""
+    check_count("jobs", options.jobs)
+    seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
+    study = study.on(options.data or study.data, options.root, device=options.device, test_seeds=seeds)
+    if study.data != BUNDLED and options.root is None:
+        raise ValueError(f"{study.data} does not come with the package; say where it is: --root DIR")
     if options.name == untrained.NAME:
         print(untrained.write(study, folder))
         return
@@ -115,6 +112,10 @@ def report(study: Study, folder: Path) -> None:
             test = study.compared(folder)
         except ValueError:
             print(f"no comparison: {study.beside.name}.csv in {folder} is missing or incomplete; run `{study.beside.command}` too")
+    if len(study.test_seeds) < 2:
+        print("one test seed has no interval, and shows no difference; say --seeds 5 for both")
+        print(test.groupby("loss", sort=False)[[*study.task.metrics]].mean().round(4).reset_index().to_string(index=False))
+        return
     print(summary(test, study.task.metrics).round(4).to_string(index=False))
     if study.reference in set(test["loss"]) and test["loss"].nunique() > 1:
         print(

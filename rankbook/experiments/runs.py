@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def _in_turn(run: Run, missing: dict[str, Config]) -> Iterator[tuple[str, Mappin
 
 def _in_processes(run: Run, missing: dict[str, Config], jobs: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Processes are spawned, not forked: a fork of a process whose threads hold locks hangs."""
-    first = None
+    first, others = None, set(active_children())
     with ProcessPoolExecutor(min(jobs, len(missing)), mp_context=get_context("spawn"), initializer=_prepare_worker) as pool:
         names = {pool.submit(run, config): name for name, config in missing.items()}
         pending = set(names)
@@ -121,6 +121,10 @@ def _in_processes(run: Run, missing: dict[str, Config], jobs: int) -> Iterator[t
                         pending = {other for other in pending if not other.cancel()}  # what is under way is stored still
                     else:
                         yield names[future], future.result()
+        except (KeyboardInterrupt, GeneratorExit):  # nobody takes what is under way, and a worker that Ctrl-C has hit may hold the queue
+            for worker in set(active_children()) - others:
+                worker.kill()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     if first is not None:

@@ -116,8 +116,9 @@ class Study:
         for name, value in (("root", None if root is None else Path(root)), ("device", device)):
             if value is None:
                 continue
-            if name not in {one.name for one in fields(task)}:
-                raise ValueError(f"the task on {data} takes no {name}, got {value}; leave it out")
+            if name not in {one.name for one in fields(task)} or (name == "root" and data == BUNDLED):
+                known = f", or say --data {' or '.join(self.sets)}" if name == "root" and self.sets else ""
+                raise ValueError(f"the task on {data} takes no {name}, got {value}; leave it out{known}")
             task = replace(task, **{name: value})
         beside = None if self.beside is None else self.beside.on(data, root, device=device, test_seeds=test_seeds)
         return replace(self, task=task, data=data, sets={}, beside=beside, test_seeds=test_seeds or self.test_seeds)

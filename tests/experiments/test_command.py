@@ -1,12 +1,13 @@
 """The command line of the studies says what it would do, runs one, and reports it."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from experiments.test_study import COUNTED
-from experiments.tiny import TINY
+from experiments.tiny import TINY, Counted
 from rankbook.experiments import __main__ as command
 from rankbook.experiments.parts import Contender
 from rankbook.experiments.studies import studies
@@ -81,3 +82,48 @@ def test_a_set_of_the_reader_needs_its_folder(monkeypatch, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "tiny, noisy: Does it run?" in said
     assert len(read_table(tmp_path / "tiny.csv").query("split == 'test'")) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--root", "."], r"the task on emoji takes no root, got \.; leave it out, or say --data noisy"),
+        (["--data", "noisy", "--root", "{empty}"], r"noise\.txt'\nin the run of {\"loss\":\"Smooth-AP\""),
+        (["--jobs", "0"], "jobs must be a whole number of at least 1, got 0"),
+        (["--folder", "{file}"], "cannot write .*; choose another path"),
+    ],
+)
+def test_a_mistake_of_the_reader_is_a_line_and_no_traceback(arguments, said, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "studies", lambda: {"tiny": TINY})
+    (tmp_path / "empty").mkdir(), (tmp_path / "file").write_text("")
+    places = {"empty": str(tmp_path / "empty"), "file": str(tmp_path / "file")}
+    given = [one.format(**places) for one in arguments]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["tiny", *([] if "--folder" in given else ["--folder", str(tmp_path)]), *given])
+    assert re.search("error: .*" + said, capsys.readouterr().err, re.DOTALL)
+
+
+def test_one_seed_is_told_without_an_interval(known, tmp_path, capsys):
+    """The first thing that one tries on a set of one's own."""
+    command.main(["counted", "--seeds", "1", "--folder", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "one test seed has no interval" in said and re.search(r"one +\d\.\d+", said)
+    assert len(read_table(tmp_path / "counted.csv").query("split == 'test'")) == 2
+
+
+def test_an_interruption_says_how_to_go_on_and_the_command_does(known, tmp_path, monkeypatch, capsys):
+    fit, runs = Counted.fit, []
+
+    def stopped(self, loss, *, lr, steps, seed):
+        runs.append(seed)
+        if len(runs) == 5:
+            raise KeyboardInterrupt
+        return fit(self, loss, lr=lr, steps=steps, seed=seed)
+
+    monkeypatch.setattr(Counted, "fit", stopped)
+    with pytest.raises(SystemExit, match="130"):
+        command.main(["counted", "--folder", str(tmp_path)])
+    assert "interrupted; what was done is stored, and the same command goes on" in capsys.readouterr().err
+    assert len(read_table(tmp_path / "counted.csv")) == 4
+    command.main(["counted", "--folder", str(tmp_path)])
+    assert len(runs) == 5 + 18 and "4 of 22 runs are stored" in capsys.readouterr().out

@@ -60,7 +60,15 @@ def test_one_seed_from_end_to_end(shelf, short, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "gap_training.csv").read_bytes() == before
 
 
-@pytest.mark.parametrize(("arguments", "said"), [(["cub"], "every other set needs it"), (["emoji", "--root", "x"], "takes no --root")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["cub"], "every other set needs it"),
+        (["emoji", "--root", "x"], "takes no --root"),
+        (["cub", "--root", "x"], "error: root must be a folder, such as 'CUB_200_2011', got x, which is missing"),
+        (["emoji", "--jobs", "0"], "jobs must be a whole number of at least 1"),
+    ],
+)
 def test_the_command_says_what_it_needs(arguments, said, capsys, tmp_path):
     with pytest.raises(SystemExit):
         command.main([*arguments, "--folder", str(tmp_path)])

@@ -173,3 +173,9 @@ def test_given_scores_are_measured_as_they_are(tmp_path):
     found = task.measure(head, "test")
     by_hand = np.mean([average_precision_score(targets[head.unseen, c], scores[head.unseen, c]) for c in range(20)])
     assert found["mAP as given"] == pytest.approx(by_hand, rel=1e-5) and found["AUC"] == 0.5
+    np.savez(tmp_path / "val_scores.npz", X=scores.numpy()[:, :20], Y=targets.numpy())
+    with pytest.raises(ValueError, match=r"must hold X \[n, 40\] and Y \[n, 20\], got \[200, 20\] and \[200, 20\]; keep the scores"):
+        voc2012_scores(tmp_path)
+    (tmp_path / "val_scores.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"root must hold val_scores\.npz, .* np\.savez"):
+        voc2012_scores(tmp_path)

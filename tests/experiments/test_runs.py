@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import os
+import signal
+import threading
 import time
 
 import numpy as np
@@ -22,6 +24,12 @@ def square(config):
 def failing(config):
     if config["x"] in (1, 2):
         raise ZeroDivisionError("bad luck")
+    return square(config)
+
+
+def lasting(config):
+    if config["x"]:
+        time.sleep(60)
     return square(config)
 
 
@@ -128,6 +136,25 @@ def test_a_failure_keeps_what_was_done_and_is_named(tmp_path, jobs):
     assert caught.value.__notes__[0].startswith('in the run of {"knob":[1,null],"x":')
     assert list(read_table(path)["x"]) == [0]
     assert list(fill(path, configs(0, 1, 2), square, command="make")["AP"]) == [0, 1, 4]
+
+
+def test_an_interruption_ends_every_process_and_keeps_what_was_done(tmp_path):
+    """Ctrl-C while a worker is in the middle of a long run: nobody waits for it."""
+    path = tmp_path / "t.csv"
+
+    def interrupt():
+        while not path.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    start, before = time.monotonic(), set(multiprocessing.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        fill(path, configs(0, 1, 2), lasting, command="make", jobs=2)
+    while set(multiprocessing.active_children()) - before:
+        assert time.monotonic() - start < 55, "somebody waits"
+        time.sleep(0.05)
+    assert list(read_table(path)["x"]) == [0]
 
 
 def test_processes_give_what_one_gives(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.io import savemat
 from scipy.stats import kendalltau, rankdata, spearmanr
 
 import rankbook as rb
@@ -115,6 +116,19 @@ def test_the_public_sets_are_read_halved_and_fitted(tmp_path):
     taught, judged = items.scores(27)
     assert np.allclose(taught, halves["half1"][2]) and np.allclose(judged, halves["half2"][2])
     assert items.features(torch.arange(150)).shape == (250, 100)
+
+    clone = tmp_path / "clone"  # as its authors publish it: pictures, and halves in files of MATLAB
+    (clone / "Image_data").mkdir(parents=True), (clone / "Random_splits").mkdir()
+    for name in names:
+        (clone / "Image_data" / name).touch()
+    for at in (1, 2):
+        savemat(clone / "Random_splits" / f"subject_hrs{at}.mat", {"hrs": halves[f"half{at}"]})
+    with pytest.raises(FileNotFoundError, match=r"must hold features_lite0\.npz.*np\.savez\(path, image="):
+        rated.remembered_photographs(clone)
+    np.savez(clone / "features_lite0.npz", image=names, X=np.load(tmp_path / "lnsim.npz")["X"])
+    again = rated.remembered_photographs(clone)
+    rows = torch.arange(150)
+    assert torch.equal(again.scores(27)[0], taught) and torch.allclose(again.features(rows), items.features(rows), atol=1e-5)
 
     words = [f"{a}{b}" for a in "abcdefghijkl" for b in "klmnopqrstuv"]
     lines = [f"v{i}.webm,{rng.random():.3f},30,0.5,9" for i in range(250)]

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankbook.checks import check_count
+from rankbook.experiments.command import told
 from rankbook.experiments.gap.draws import SETS
 from rankbook.experiments.gap.tables import COMMAND, TEST_SEEDS, Tables
 from rankbook.experiments.runs import key
@@ -35,17 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for data in SETS:
             print(f"{data}: {stored(data, options.folder)}")
         return
-    try:
-        data_folder("results", options.folder)
+    with told(parser):
+        check_count("jobs", options.jobs), data_folder("results", options.folder)
         seeds = check_count("seeds", options.seeds)
         if (options.data == "emoji") == (options.root is not None):
             raise ValueError("emoji comes with the package and takes no --root; every other set needs it")
-    except ValueError as error:
-        parser.error(str(error))
-    tables = Tables(options.data, options.root, options.folder)
-    for seed in range(seeds):
-        tables.complete(seed, jobs=options.jobs)
-        print(f"seed {seed} of {options.data}: {stored(options.data, options.folder)}", flush=True)
+        tables = Tables(options.data, options.root, options.folder)
+        for seed in range(seeds):
+            tables.complete(seed, jobs=options.jobs)
+            print(f"seed {seed} of {options.data}: {stored(options.data, options.folder)}", flush=True)
 
 
 def stored(data: str, folder: Path | None) -> str:

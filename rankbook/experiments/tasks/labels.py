@@ -10,13 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from rankbook import checks
 from rankbook.datasets import emoji, flickr8k
+from rankbook.datasets.layout import arrays, check_file, check_folder
 from rankbook.datasets.voc import CLASSES
 from rankbook.experiments.runs import one_thread
 from rankbook.experiments.tasks.fitting import minimize, seeded
@@ -98,9 +98,16 @@ def flickr8k_nouns(root: Path) -> Tagged:
 
 
 def voc2012_scores(root: Path) -> Tagged:
-    """The 40 scores that two networks gave to the photographs of the validation split of VOC 2012, 20 classes each."""
-    with np.load(root / "val_scores.npz", allow_pickle=False) as file:
-        inputs, targets = torch.from_numpy(file["X"]).float(), torch.from_numpy(file["Y"]).float()
+    """The 40 scores that two networks gave to the photographs of the validation split of VOC 2012, 20 classes each.
+
+    They are made once, by networks of the reader's: ``val_scores.npz`` in the folder, with ``X`` ``[n, 40]``, the scores of one network
+    and then of the other, and ``Y`` ``[n, 20]``, 1 where the photograph shows the class, both in the order of ``CLASSES``.
+    """
+    way = "keep the scores of two networks there: np.savez(path, X=scores, Y=shown), [n, 40] and [n, 20], n photographs"
+    path = check_file(check_folder(root, "voc2012", way), "val_scores.npz", way)
+    inputs, targets = (torch.from_numpy(one).float() for one in arrays(path, "X", "Y"))
+    if inputs.dim() != 2 or inputs.shape != (len(targets), 2 * len(CLASSES)) or targets.shape[1:] != (len(CLASSES),):
+        raise ValueError(f"{path} must hold X [n, 40] and Y [n, 20], got {list(inputs.shape)} and {list(targets.shape)}; {way}")
     order = targets.sum(0).argsort(descending=True, stable=True)
     validation = torch.rand(len(targets), generator=torch.Generator().manual_seed(0)) < 0.2
     inputs = torch.cat([inputs[:, order], inputs[:, order + len(order)]], dim=1)

@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from rankbook.datasets import emoji, lnsim, videomem
+from rankbook.datasets.ready_features import FILE
 
 #: Columns to which words and features of many columns are reduced: quick runs, and no worse a score.
 COLUMNS = 100
@@ -59,8 +60,11 @@ def warm_emoji() -> Rated:
 
 @lru_cache(maxsize=1)
 def remembered_photographs(root: Path) -> Rated:
-    """LNSIM: the first half of the people teaches, the second judges, in one of the 25 published splits."""
-    data = lnsim(root)
+    """LNSIM: the first half of the people teaches, the second judges, in one of the 25 published splits.
+
+    The features come with ``lnsim.npz``, or lie in ``features_lite0.npz`` beside the set's own files; see `rankbook.datasets.lnsim`.
+    """
+    data = lnsim(root) if (root / "lnsim.npz").is_file() else lnsim(root, features=FILE)
 
     def scores(seed: int) -> tuple[Tensor, Tensor]:
         return data.targets[:, 0, seed % 25], data.targets[:, 1, seed % 25]
@@ -92,7 +96,11 @@ def remembered_captions(root: Path) -> Rated:
 
 @lru_cache(maxsize=1)
 def remembered_objects(root: Path) -> Rated:
-    """VideoMem: short-term scores from what two networks saw of 80 kinds of objects, in a file ``coco80.npz`` beside the set's own."""
+    """VideoMem: short-term scores from what two networks saw of 80 kinds of objects, 160 numbers a video.
+
+    They are a file of yours beside the set's own, ``coco80.npz``, with ``video`` and ``X`` as `rankbook.datasets.videomem` takes it; the
+    scores that the networks gave are in the public repository MeMAD-project/media-memorability.
+    """
     data = videomem(root, features="coco80.npz")
     return Rated(len(data), lambda rows: data.inputs, lambda seed: (data.targets[:, 0], data.targets[:, 0]))
 

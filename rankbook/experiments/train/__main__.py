@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 from rankbook.checks import check_count
+from rankbook.experiments.command import told
 from rankbook.experiments.train.data import known
 from rankbook.experiments.train.processes import process_group
 from rankbook.experiments.train.session import BATCH_LOSSES, Plan, run
@@ -73,10 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (TypeError, ValueError) as error:
         parsed.error(str(error))
     with process_group(device, options.timeout) as place:
-        try:
+        with told(parsed):
             history = run(plan, options.out, root=options.root, device=place, workers=options.workers)
-        except (ValueError, OSError) as error:
-            parsed.error(str(error))
         if world() == 1 or rank() == 0:
             print(history.round(4).to_string(index=False))
             print(options.out / "weights.safetensors")

@@ -1,0 +1,25 @@
+"""How every command line here ends when the reader's folder, file or option is not as it must be, and when the reader stops it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def told(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """An error of values or files becomes a line of the parser, with its notes, in the place of a traceback; Ctrl-C says how to go on.
+
+    >>> import argparse
+    >>> from rankbook.experiments.command import told
+    >>> with told(argparse.ArgumentParser("it", exit_on_error=False)):
+    ...     print("all is well")
+    all is well
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        parser.error("\n".join([str(error), *getattr(error, "__notes__", ())]))
+    except KeyboardInterrupt:
+        parser.exit(130, "\ninterrupted; what was done is stored, and the same command goes on\n")
