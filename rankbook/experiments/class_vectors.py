@@ -29,7 +29,8 @@ class NormalizedSoftmax(nn.Module):
             self.loss.proxies.div_(self.speed)
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        return self.loss(embeddings, torch.searchsorted(self.classes, labels))
+        labels = labels if labels.ndim == 1 else labels[:, 0]  # of a label tree the class
+        return self.loss(embeddings, torch.searchsorted(self.classes, labels.contiguous()))
 
 
 class CrossEntropy(nn.Module):
