@@ -1,0 +1,46 @@
+"""RS@k in batches of 128 from three beginnings of an encoder: frozen under a trained head, pretrained and fine-tuned, random.
+
+Equal steps, on birds of 64 pixels. The study stands here, not among `rankbook.experiments.studies`, until its runs are stored; it is run
+by name as they are.
+"""
+
+from functools import partial
+
+from torch import nn
+
+from rankbook.experiments.batch_losses import rs_at_k
+from rankbook.experiments.parts import Contender
+from rankbook.experiments.study import Study
+from rankbook.experiments.tasks.finetuning import FEATURES, Encoder, FineTuning, Lite0, StartingFrom
+
+
+def lite0(outputs: int, *, pretrained: bool, frozen: bool) -> Encoder:
+    return Encoder(Lite0(pretrained), FEATURES, outputs, frozen=frozen)
+
+
+def starting(lr: float, *, pretrained: bool, frozen: bool) -> nn.Module:
+    return StartingFrom(rs_at_k(), partial(lite0, pretrained=pretrained, frozen=frozen), lr)
+
+
+def contender(pretrained: bool, frozen: bool, rates: tuple[float, ...]) -> Contender:
+    return Contender(partial(starting, pretrained=pretrained, frozen=frozen), {"lr": rates})
+
+
+STUDY = Study(
+    name="large_batches_finetuned",
+    question="What do the first weights of an encoder buy, and what does it gain when it is trained too?",
+    data="cub",
+    task=FineTuning(),
+    contenders={
+        "frozen": contender(True, True, (1e-3, 3e-3, 1e-2)),
+        "fine-tuned": contender(True, False, (1e-4, 3e-4, 1e-3)),
+        "random": contender(False, False, (3e-4, 1e-3, 3e-3)),
+    },
+    grid={},
+    steps=40,
+    choose_by="mAP@R",
+    reference="frozen",
+    tuning_seeds=(100,),
+    test_seeds=tuple(range(5)),
+    chapter="large_batches",
+)
