@@ -1,0 +1,30 @@
+"""Losses on the class against losses on the tree, on photographs of groceries; all tuned by H-AP on validation data.
+
+The tree is product, coarse product, kind; the same products in all splits, new photographs. Trials on validation data placed the learning
+rates. The tree of the bundled emoji is that of the study `class_to_tree`.
+"""
+
+from rankbook.experiments import tree_losses
+from rankbook.experiments.study import Study
+from rankbook.experiments.tasks.sets import groceries
+from rankbook.experiments.tasks.tree import TreeRetrieval
+
+STUDY = Study(
+    name="hierarchical_retrieval",
+    question="What does a loss that knows the label tree gain on the coarse levels of photographs, and what does it cost on the class?",
+    data="grocery",
+    task=TreeRetrieval(load=groceries, gallery="train"),
+    contenders={
+        "contrastive": tree_losses.CONTRASTIVE,
+        "Smooth-AP": tree_losses.SMOOTH_AP,
+        "contrastive on each level": tree_losses.LEVEL_CONTRASTIVE,
+        "SupH-AP": tree_losses.SUP_HAP,
+    },
+    grid={"lr": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
+    steps=200,
+    choose_by="H-AP",
+    reference="Smooth-AP",
+    tuning_seeds=(100,),
+    test_seeds=tuple(range(5)),
+    chapter="hierarchical_retrieval",
+)
