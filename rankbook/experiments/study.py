@@ -37,6 +37,7 @@ class Study:
         tuning_seeds, test_seeds: disjoint, so that no run that chose is judged.
         budgets: multiples of ``steps`` at which the chosen settings are tried on the validation classes: was it long enough?
         unsettled: the sets on which one of them serves some loss better than ``steps``; the chapter says so.
+        open_ended: set -> the losses for which the best value of a knob of ``grid`` is its first or last; the chapter says so.
         beside: a study with the same task, steps, seeds and as many values of each knob of the grid; its test lines stand beside ours.
         data: the data set of ``task``.
         sets: the same question on other data: name -> task. They do not come with the package; see `on`.
@@ -59,6 +60,7 @@ class Study:
     test_seeds: tuple[int, ...]
     budgets: tuple[float, ...] = ()
     unsettled: tuple[str, ...] = ()
+    open_ended: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     beside: Study | None = None
     data: str = BUNDLED
     sets: Mapping[str, Task] = field(default_factory=dict)

@@ -9,6 +9,7 @@ import torch
 import rankbook as rb
 from rankbook.experiments.matching import CONTENDERS, HardTriplet, RankTriplet
 from rankbook.experiments.tasks.cross_modal import CrossModal, Pairs, both_ways, emoji_pairs, emoji_vocabulary, emoji_words, flickr8k_pairs
+from rankbook.experiments.tasks.sets import captions
 
 
 def unit(rows, dims, seed):
@@ -156,6 +157,8 @@ def test_what_is_fitted_on_flickr8k_is_fitted_on_training_alone(flickr):
     first = flickr8k_pairs("validation", flickr())
     test = flickr8k_pairs("test", flickr())
     assert len(test.images) == 9 and len(test.texts) == 18, "a photograph without captions is left out"
+    alone = captions("test", flickr())
+    assert torch.equal(alone.inputs, test.texts) and alone.labels.bincount().tolist() == [2] * 9, "those of a photograph are a class"
     assert first.image_labels.tolist() == list(range(10)) and first.text_labels.tolist() == [row for row in range(10) for _ in range(2)]
     loaded.cache_clear()
     again = flickr8k_pairs("validation", flickr("another crimson lighthouse"))
