@@ -64,6 +64,9 @@ LOSSES: dict[str, Facts] = {
         "pairs below cross-entropy with weight decay, no ranks", "weight_decay: that of the class vectors", "a vector a class"
     ),
     "pairwise_cross_entropy": Facts("pairs that cross-entropy pulls and pushes, no ranks", "weight_decay", "a vector a class"),
+    "MultiMarginalMatchingGap": Facts(
+        "the matching of k views, all tuples at once", "epsilon 0.1; smaller looks at the best tuples", "n^(k-1) numbers"
+    ),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

@@ -10,6 +10,7 @@ from rankbook.losses.cross_entropy import cross_entropy_bound, pairwise_cross_en
 from rankbook.losses.hap import SupHAPLoss
 from rankbook.losses.hard_negatives import HardNegativeRankLoss
 from rankbook.losses.listwise import ListMLELoss, ListNetLoss
+from rankbook.losses.matching_gap import MultiMarginalMatchingGap
 from rankbook.losses.mixup import SimilarityMixup
 from rankbook.losses.multi_label import MultiLabelRankingLoss
 from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
@@ -33,6 +34,7 @@ __all__ = [
     "ListNetLoss",
     "MeanRankLoss",
     "MultiLabelRankingLoss",
+    "MultiMarginalMatchingGap",
     "ROADMAPLoss",
     "RankLoss",
     "RankNetLoss",

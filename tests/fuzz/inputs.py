@@ -147,6 +147,7 @@ KINDS: dict[str, Bad] = {
     "class_vectors": FLOATING,
     "ref_embeddings": {name: make for name, make in FLOATING.items() if name != "longer"},
     "ranks": FLOATING,
+    "views": {name: make for name, make in FLOATING.items() if name not in ("longer", "another device")},
     "values": {},  # reduce_lists is the last line of a metric: it is handed what the metric has checked
     "defined": {},
     "relevance": {**GRADES, "negative": spoiled(-1.0)},
@@ -157,7 +158,10 @@ KINDS: dict[str, Bad] = {
     "self_index": PLACES,
     "ref_labels": {name: make for name, make in LABELS.items() if name != "None"},
     "levels": {**GRADES, "floats": lambda good: good.float(), "negative": lambda good: -good},
-    **dict.fromkeys(("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr"), POSITIVE),
+    **dict.fromkeys(
+        ("tau", "rho", "delta", "width", "strength", "sigma", "tau_rank", "tau_score", "temperature", "lr", "epsilon", "tolerance"),
+        POSITIVE,
+    ),
     **dict.fromkeys(("pos_margin", "neg_margin", "alpha", "beta"), NUMBER),
     "weights": NUMBERS,
     "weight_decay": POSITIVE,
@@ -232,6 +236,7 @@ GOOD: dict[str, Any] = {
     "ref_labels": CLASSES.flip(0),
     "levels": GRADE,
     "ranks": rb.exact_ranks(SCORES),
+    "views": torch.stack([EMBEDDINGS, EMBEDDINGS.roll(1, 1), EMBEDDINGS.flip(1)]),
     "k": 2,
     "tau_rank": 0.5,
     "size": 3,

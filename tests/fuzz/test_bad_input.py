@@ -91,6 +91,8 @@ def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
         return arguments(loss.forward), frozenset()
     if name == "ClusterLoss":
         return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()
+    if name == "MultiMarginalMatchingGap":
+        return _good("views"), frozenset()
     if name == "SimilarityMixup":
         return _good("embeddings", "labels"), frozenset({("embeddings", "longer")})  # more dimensions are other embeddings
     # multi-hot columns that this loss does not read are refused all the same

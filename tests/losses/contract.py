@@ -235,6 +235,7 @@ ELSEWHERE = {
         ("LambdaLoss", "ListMLELoss", "ListNetLoss", "MeanRankLoss", "MultiLabelRankingLoss", "RankNetLoss", "SpearmanLoss"),
         "score_contract.py",
     ),
+    "MultiMarginalMatchingGap": "test_matching_gap.py: views of items, without labels",
     "RankLoss": "test_composition.py",
     **dict.fromkeys(("cross_entropy_bound", "pairwise_cross_entropy"), "test_cross_entropy.py: functions of a batch and its classes"),
     "SimilarityMixup": "test_mixup.py: a wrapper of the others",
