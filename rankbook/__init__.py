@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 from rankbook import checks
+from rankbook.calibrated import MonotoneCalibration, evaluate_probabilities
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.gap import *  # noqa: F403
 from rankbook.gap import __all__ as _gap
@@ -54,7 +55,9 @@ __all__ = [
     *_metrics,
     *_ranks,
     *_scale,
+    "MonotoneCalibration",
     "checks",
+    "evaluate_probabilities",
     "evaluate_retrieval",
     "flatten_lists",
     "hierarchical_relevance",

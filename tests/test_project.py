@@ -16,7 +16,21 @@ PACKAGE = ROOT / "rankbook"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 # The core, from the ground up: each part may import those before it, and of other people's code only torch and numpy.
-CORE = ["checks", "precision", "types", "relevance", "lists", "ranks", "metrics", "retrieval", "losses", "evaluation", "gap", "scale"]
+CORE = [
+    "checks",
+    "precision",
+    "types",
+    "relevance",
+    "lists",
+    "ranks",
+    "metrics",
+    "retrieval",
+    "losses",
+    "evaluation",
+    "gap",
+    "scale",
+    "calibrated",
+]
 # The rest, and what each part may import of ours.
 ABOVE = {
     "files": set(),

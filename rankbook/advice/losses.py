@@ -67,6 +67,7 @@ LOSSES: dict[str, Facts] = {
     "MultiMarginalMatchingGap": Facts(
         "the matching of k views, all tuples at once", "epsilon 0.1; smaller looks at the best tuples", "n^(k-1) numbers"
     ),
+    "SelfBoostedLoss": Facts("pairs with the logged scores of a sample's list", "its weight beside the loss of clicks", "the logged lists"),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

@@ -17,6 +17,7 @@ from rankbook.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
 from rankbook.losses.pairwise import LambdaLoss, RankNetLoss
 from rankbook.losses.recall import RecallAtKLoss, SupRecallLoss
 from rankbook.losses.roadmap import ROADMAPLoss
+from rankbook.losses.self_boosted import SelfBoostedLoss
 from rankbook.losses.smooth_ap import SmoothAPLoss
 from rankbook.losses.sodeep import MeanRankLoss, SpearmanLoss
 from rankbook.losses.sup_ap import SupAPLoss
@@ -39,6 +40,7 @@ __all__ = [
     "RankLoss",
     "RankNetLoss",
     "RecallAtKLoss",
+    "SelfBoostedLoss",
     "SimilarityMixup",
     "SmoothAPLoss",
     "SmoothNDCGLoss",

@@ -147,6 +147,10 @@ KINDS: dict[str, Bad] = {
     "class_vectors": FLOATING,
     "ref_embeddings": {name: make for name, make in FLOATING.items() if name != "longer"},
     "ranks": FLOATING,
+    "probabilities": {**FLOATING, "above 1": lambda good: good + 1, "negative": lambda good: -good},
+    "query": FLOATING,
+    "list_scores": FLOATING,
+    "list_labels": {**GRADES, "negative": spoiled(-1.0)},
     "views": {name: make for name, make in FLOATING.items() if name not in ("longer", "another device")},
     "values": {},  # reduce_lists is the last line of a metric: it is handed what the metric has checked
     "defined": {},
@@ -166,14 +170,14 @@ KINDS: dict[str, Bad] = {
     "weights": NUMBERS,
     "weight_decay": POSITIVE,
     "margin": {**NUMBER, "negative": lambda good: -0.1},
-    "calibration_weight": SHARE,
+    **dict.fromkeys(("calibration_weight", "floor"), SHARE),
     "guidance": {**NUMBER, "negative": lambda good: -0.1},
     **dict.fromkeys(
         ("iterations", "samples", "bins", "classes", "dimensions", "per_class", "size", "steps", "chunk_size", "lists", "batch"), COUNT
     ),
     **dict.fromkeys(("kept_positives", "kept_negatives", "num_replicas"), COUNT),
     **dict.fromkeys(("positives", "negatives", "bad_positives", "bad_negatives"), COUNT_TENSOR),
-    **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every"), COUNT),
+    **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every", "query_features", "pieces"), COUNT),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "loss", "evaluate"), CALLABLE),
     **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain", "weighting"), CHOICE),

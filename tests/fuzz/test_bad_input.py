@@ -20,6 +20,7 @@ from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES,
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.losses.score_loss import ScoreLoss
 
+BINARY = torch.tensor([1, 0, 0, 1, 0, 1])
 SECONDS = 5  # a call takes milliseconds
 UNNAMED = 0.01  # the share of errors that may fail to name their argument
 
@@ -91,6 +92,10 @@ def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
         return arguments(loss.forward), frozenset()
     if name == "ClusterLoss":
         return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()
+    if name == "SelfBoostedLoss":
+        good = {"scores": SCORES[0], "labels": BINARY, "list_scores": SCORES[:1].expand(N, N).contiguous()}
+        good |= {"list_labels": BINARY.expand(N, N).contiguous(), "where": torch.ones(N, N, dtype=torch.bool)}
+        return good, frozenset({("labels", "multi-hot"), ("labels", "floats")})
     if name == "MultiMarginalMatchingGap":
         return _good("views"), frozenset()
     if name == "SimilarityMixup":
@@ -127,6 +132,16 @@ def others() -> Iterator[Call]:
     yield Call("shared_levels", rb.shared_levels, {"labels": LEVELS}, frozenset({("labels", "fewer"), ("labels", "another device")}))
     unread = frozenset({("levels", "longer"), ("levels", "another device")})
     yield Call("hierarchical_relevance", rb.hierarchical_relevance, {"levels": GRADE, "alpha": 1.0}, unread)
+    probabilities = {"probabilities": SCORES[0].sigmoid()}
+    good = probabilities | {"query": EMBEDDINGS}
+    yield Call("MonotoneCalibration(...)", rb.MonotoneCalibration(EMBEDDINGS.shape[1]), good)
+    yield Call("MonotoneCalibration", rb.MonotoneCalibration, {"query_features": 2, "pieces": 10, "floor": 0.1})
+    yield Call(
+        "evaluate_probabilities",
+        rb.evaluate_probabilities,
+        probabilities | {"labels": BINARY, "bins": 5},
+        frozenset({("labels", "floats")}),
+    )
     yield Call("leave_query_out", rb.leave_query_out, {"size": 3})
 
 
@@ -206,7 +221,7 @@ def test_views_and_layouts_change_nothing(call):
     assert torch.equal(negative, value)
     views = {
         "negative bit": negative,
-        "transposed": value.T.contiguous().T,
+        "transposed": value.t().contiguous().t(),
         "slice": torch.cat([value, value], dim=-1)[..., : value.shape[-1]],
     }
     expected = call.function(**call.good)

@@ -238,6 +238,7 @@ ELSEWHERE = {
     "MultiMarginalMatchingGap": "test_matching_gap.py: views of items, without labels",
     "RankLoss": "test_composition.py",
     **dict.fromkeys(("cross_entropy_bound", "pairwise_cross_entropy"), "test_cross_entropy.py: functions of a batch and its classes"),
+    "SelfBoostedLoss": "test_self_boosted.py: logged lists beside the samples",
     "SimilarityMixup": "test_mixup.py: a wrapper of the others",
 }
 
