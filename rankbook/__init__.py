@@ -16,6 +16,7 @@ from rankbook.losses import *  # noqa: F403
 from rankbook.losses import __all__ as _losses
 from rankbook.metrics import *  # noqa: F403
 from rankbook.metrics import __all__ as _metrics
+from rankbook.polygons import polygon_box_loss, polygon_box_terms, soft_inside
 from rankbook.ranks import *  # noqa: F403
 from rankbook.ranks import __all__ as _ranks
 from rankbook.ranks.straight_through import straight_through
@@ -63,8 +64,11 @@ __all__ = [
     "hierarchical_relevance",
     "leave_query_out",
     "pad_lists",
+    "polygon_box_loss",
+    "polygon_box_terms",
     "same_label",
     "shared_levels",
+    "soft_inside",
     "soft_top_k",
     "straight_through",
     *_LAZY_MODULES,

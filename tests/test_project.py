@@ -30,6 +30,7 @@ CORE = [
     "gap",
     "scale",
     "calibrated",
+    "polygons",
 ]
 # The rest, and what each part may import of ours.
 ABOVE = {

@@ -95,6 +95,7 @@ NO_NUMBER: Bad = {
 }
 NUMBER: Bad = {**NO_NUMBER, "inf": lambda good: math.inf, "-inf": lambda good: -math.inf}
 POSITIVE: Bad = {**NUMBER, "0": lambda good: 0.0, "negative": lambda good: -0.1}
+NOT_NEGATIVE: Bad = {**NUMBER, "negative": lambda good: -0.1}
 SHARE: Bad = {**NUMBER, "negative": lambda good: -0.1, "above 1": lambda good: 1.1}
 COUNT: Bad = {**NO_NUMBER, "0": lambda good: 0, "negative": lambda good: -1, "a half": lambda good: 1.5, "inf": lambda good: math.inf}
 COUNTS: Bad = {
@@ -147,6 +148,8 @@ KINDS: dict[str, Bad] = {
     "class_vectors": FLOATING,
     "ref_embeddings": {name: make for name, make in FLOATING.items() if name != "longer"},
     "ranks": FLOATING,
+    **dict.fromkeys(("polygons", "boxes"), FLOATING),
+    "images": {name: make for name, make in FLOATING.items() if name != "longer"},  # wider ones are other pictures
     "probabilities": {**FLOATING, "above 1": lambda good: good + 1, "negative": lambda good: -good},
     "query": FLOATING,
     "list_scores": FLOATING,
@@ -169,18 +172,22 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(("pos_margin", "neg_margin", "alpha", "beta"), NUMBER),
     "weights": NUMBERS,
     "weight_decay": POSITIVE,
-    "margin": {**NUMBER, "negative": lambda good: -0.1},
+    "margin": NOT_NEGATIVE,
     **dict.fromkeys(("calibration_weight", "floor"), SHARE),
-    "guidance": {**NUMBER, "negative": lambda good: -0.1},
+    **dict.fromkeys(("guidance", "unary", "local", "region"), NOT_NEGATIVE),
     **dict.fromkeys(
         ("iterations", "samples", "bins", "classes", "dimensions", "per_class", "size", "steps", "chunk_size", "lists", "batch"), COUNT
     ),
     **dict.fromkeys(("kept_positives", "kept_negatives", "num_replicas"), COUNT),
     **dict.fromkeys(("positives", "negatives", "bad_positives", "bad_negatives"), COUNT_TENSOR),
-    **dict.fromkeys(("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every", "query_features", "pieces"), COUNT),
+    **dict.fromkeys(
+        ("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every", "query_features", "pieces", "height", "dilation"), COUNT
+    ),
     **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "loss", "evaluate"), CALLABLE),
-    **dict.fromkeys(("ties", "network", "regularization", "reduction", "mixture", "numerator", "order", "gain", "weighting"), CHOICE),
+    **dict.fromkeys(
+        ("ties", "network", "regularization", "reduction", "rule", "mixture", "numerator", "order", "gain", "weighting"), CHOICE
+    ),
     "metrics": {"a list": lambda good: ["R@1"], "text": lambda good: "AP", "no metric": lambda good: {"AP": 3}, "empty": lambda good: {}},
 }
 #: Arguments for which Python or torch itself says what is wrong, or that another test holds.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import rankbook as rb
-from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments
+from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments, floats
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.losses.score_loss import ScoreLoss
 
@@ -141,6 +141,18 @@ def others() -> Iterator[Call]:
         rb.evaluate_probabilities,
         probabilities | {"labels": BINARY, "bins": 5},
         frozenset({("labels", "floats")}),
+    )
+    corners = {"polygons": torch.tensor([[[1.0, 1.0], [4.0, 1.0], [3.0, 5.0], [1.0, 4.0]]])}
+    picture = corners | {"images": floats(1, 3, N, N), "boxes": torch.tensor([[1.0, 1.0, 4.0, 5.0]])}
+    knobs = {"tau": 1.0, "sigma": 0.1, "dilation": 2}
+    weights = {"unary": 1.0, "local": 1.0, "region": 1.0, "reduction": "mean"}
+    yield Call("polygon_box_loss", rb.polygon_box_loss, picture | knobs | weights)
+    yield Call("polygon_box_terms", rb.polygon_box_terms, picture | knobs)
+    yield Call(
+        "soft_inside",
+        partial(rb.soft_inside, width=N),
+        corners | {"height": N, "tau": 1.0, "rule": "winding"},
+        frozenset({("polygons", "another device")}),
     )
     yield Call("leave_query_out", rb.leave_query_out, {"size": 3})
 
