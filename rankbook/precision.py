@@ -135,6 +135,28 @@ class _NoSecondDerivative(torch.autograd.Function):
         raise no_second_derivative()
 
 
+def products(rows: Tensor, others: Tensor) -> Tensor:
+    """``rows @ others.T``, in full precision backward too: autocast would round the products there. Differentiable once."""
+    if torch.compiler.is_compiling() or transformed():
+        return rows @ others.T
+    return _Products.apply(rows, others)
+
+
+class _Products(torch.autograd.Function):
+    @staticmethod
+    @full_precision
+    def forward(ctx: Any, rows: Tensor, others: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, others)
+        return rows @ others.T
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        rows, others = ctx.saved_tensors
+        return grad @ others, grad.T @ rows
+
+
 def no_second_derivative() -> NotImplementedError:
     """The error of whoever asks for one."""
     return NotImplementedError(

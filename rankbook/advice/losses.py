@@ -68,6 +68,7 @@ LOSSES: dict[str, Facts] = {
         "the matching of k views, all tuples at once", "epsilon 0.1; smaller looks at the best tuples", "n^(k-1) numbers"
     ),
     "SelfBoostedLoss": Facts("pairs with the logged scores of a sample's list", "its weight beside the loss of clicks", "the logged lists"),
+    "PairwiseHashLoss": Facts("pairs of codes that are cut to bits", "margin 2, half of the bits; quantization", _ALL),
     "as_loss": Facts("any metric with any ranker", "metric, ranker and their own knobs", "the ranker's"),
     "RankLoss": Facts("as as_loss; a module that owns a sorter", "metric, ranker and their own knobs", "the ranker's"),
     "BatchRankLoss": Facts("any metric with a sigmoid or SupRank step, on a batch", "metric, step", _BLOCKS),

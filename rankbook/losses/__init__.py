@@ -9,6 +9,7 @@ from rankbook.losses.composition import RankLoss, as_loss
 from rankbook.losses.cross_entropy import cross_entropy_bound, pairwise_cross_entropy
 from rankbook.losses.hap import SupHAPLoss
 from rankbook.losses.hard_negatives import HardNegativeRankLoss
+from rankbook.losses.hashing import PairwiseHashLoss
 from rankbook.losses.listwise import ListMLELoss, ListNetLoss
 from rankbook.losses.matching_gap import MultiMarginalMatchingGap
 from rankbook.losses.mixup import SimilarityMixup
@@ -36,6 +37,7 @@ __all__ = [
     "MeanRankLoss",
     "MultiLabelRankingLoss",
     "MultiMarginalMatchingGap",
+    "PairwiseHashLoss",
     "ROADMAPLoss",
     "RankLoss",
     "RankNetLoss",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_count, check_positive, reads_values
-from rankbook.precision import full_precision, once_differentiable, transformed
+from rankbook.precision import full_precision, products
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import check_batch
 from rankbook.retrieval.gradients import Reduction
@@ -84,12 +84,11 @@ class ClusterLoss(nn.Module):
         if batch.queries.shape[1] != self.proxies.shape[1]:
             raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
         proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
-        plain = torch.compiler.is_compiling() or transformed()
-        products = batch.queries @ proxies.T if plain else _Products.apply(batch.queries, proxies)
-        target = target.to(products.device, non_blocking=True)
+        similarities = products(batch.queries, proxies)
+        target = target.to(similarities.device, non_blocking=True)
         if batch.query_weights is None:
-            return nn.functional.cross_entropy(products / self.temperature, target, reduction=self.reduction)
-        losses = nn.functional.cross_entropy(products / self.temperature, target, reduction="none")
+            return nn.functional.cross_entropy(similarities / self.temperature, target, reduction=self.reduction)
+        losses = nn.functional.cross_entropy(similarities / self.temperature, target, reduction="none")
         if self.reduction == "none":
             return losses
         weights = batch.query_weights.to(losses.dtype)
@@ -108,20 +107,3 @@ def _refuse(**arguments: Tensor | Labels | None) -> None:
             f"{given[0]} means nothing to ClusterLoss, which has no gallery: each embedding is compared with one vector a class. "
             "For galleries, several positives or grades take rb.SupConLoss or a rank loss"
         )
-
-
-class _Products(torch.autograd.Function):
-    """queries @ proxies.T, and in full precision backward too: autocast would round the products there."""
-
-    @staticmethod
-    @full_precision
-    def forward(ctx, queries: Tensor, proxies: Tensor) -> Tensor:
-        ctx.save_for_backward(queries, proxies)
-        return queries @ proxies.T
-
-    @staticmethod
-    @once_differentiable
-    @full_precision
-    def backward(ctx, grad: Tensor):
-        queries, proxies = ctx.saved_tensors
-        return grad @ proxies, grad.T @ queries

@@ -174,7 +174,7 @@ KINDS: dict[str, Bad] = {
     "weight_decay": POSITIVE,
     "margin": NOT_NEGATIVE,
     **dict.fromkeys(("calibration_weight", "floor"), SHARE),
-    **dict.fromkeys(("guidance", "unary", "local", "region"), NOT_NEGATIVE),
+    **dict.fromkeys(("guidance", "unary", "local", "region", "quantization"), NOT_NEGATIVE),
     **dict.fromkeys(
         ("iterations", "samples", "bins", "classes", "dimensions", "per_class", "size", "steps", "chunk_size", "lists", "batch"), COUNT
     ),
@@ -183,7 +183,7 @@ KINDS: dict[str, Bad] = {
     **dict.fromkeys(
         ("n", "hidden", "layers", "inducing", "heads", "knots", "k", "every", "query_features", "pieces", "height", "dilation"), COUNT
     ),
-    **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries"), FLAG),
+    **dict.fromkeys(("include_query", "violations_only", "standardized", "relative", "as_queries", "balanced"), FLAG),
     **dict.fromkeys(("rank_fn", "ranker", "reference", "metric", "loss_fn", "loss", "evaluate"), CALLABLE),
     **dict.fromkeys(
         ("ties", "network", "regularization", "reduction", "rule", "mixture", "numerator", "order", "gain", "weighting"), CHOICE

@@ -92,6 +92,10 @@ def _call_of(name: str, loss: nn.Module) -> tuple[dict[str, Any], frozenset]:
         return arguments(loss.forward), frozenset()
     if name == "ClusterLoss":
         return _good("embeddings", "labels") | {"query_weights": torch.arange(1.0, N + 1)}, frozenset()
+    if name == "PairwiseHashLoss":
+        return _good("embeddings", "labels"), frozenset(
+            {("embeddings", "longer"), ("embeddings", "another device")}
+        )  # more bits are other codes
     if name == "SelfBoostedLoss":
         good = {"scores": SCORES[0], "labels": BINARY, "list_scores": SCORES[:1].expand(N, N).contiguous()}
         good |= {"list_labels": BINARY.expand(N, N).contiguous(), "where": torch.ones(N, N, dtype=torch.bool)}

@@ -236,6 +236,7 @@ ELSEWHERE = {
         "score_contract.py",
     ),
     "MultiMarginalMatchingGap": "test_matching_gap.py: views of items, without labels",
+    "PairwiseHashLoss": "test_hashing.py: pairs of codes, no gallery",
     "RankLoss": "test_composition.py",
     **dict.fromkeys(("cross_entropy_bound", "pairwise_cross_entropy"), "test_cross_entropy.py: functions of a batch and its classes"),
     "SelfBoostedLoss": "test_self_boosted.py: logged lists beside the samples",
