@@ -9,7 +9,7 @@ The sorter ``kernel`` chose the largest rates of this grid; it has one of its ow
 
 from rankbook.experiments import score_losses
 from rankbook.experiments.study import Study
-from rankbook.experiments.tasks.rated import remembered_captions, remembered_photographs
+from rankbook.experiments.tasks.rated import remembered_captions, remembered_objects, remembered_photographs
 from rankbook.experiments.tasks.score import ScoreRanking
 
 SORTERS = ("knots", "knots-320", "set-transformer-small", "lstm", "mlp", "cnn")
@@ -35,6 +35,7 @@ STUDY = Study(
     test_seeds=tuple(range(10)),
     sets={
         "videomem": ScoreRanking(load=remembered_captions),
+        "videomem_objects": ScoreRanking(load=remembered_objects),
         "lnsim": ScoreRanking(load=remembered_photographs),
     },
     overlap=1 / 3,  # a test item for three that train
