@@ -8,6 +8,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from rankbook.experiments.parts import Contender
+from rankbook.experiments.tasks.score_batches import InLists
 from rankbook.losses import RankNetLoss, SpearmanLoss
 from rankbook.ranks import box_ranks, exact_ranks, projection_ranks, sigmoid_ranks
 from rankbook.sorters import UpdatingSorter, load_sorter
@@ -76,3 +77,13 @@ BOX = Contender(partial(spearman_by, box_ranks), {"width": (0.3, 1.5)})
 
 def sorter(name: str, *, updated: bool = False) -> Contender:
     return Contender(partial(Sorted, name, updated=updated), WARM_UP)
+
+
+def in_lists(name: str, lists: int, long: int) -> Contender:
+    """Spearman's loss by sigmoid ranks, or MSE, in batches of ``lists`` lists of ``long`` items."""
+    one = {"Spearman": SIGMOID, "MSE": MSE}[name]
+    return Contender(partial(_cut, one.make, lists, long), one.grid)
+
+
+def _cut(make: Callable[..., nn.Module], lists: int, long: int, **knobs: float | str) -> InLists:
+    return InLists(make(**knobs), lists, long)

@@ -11,6 +11,7 @@ from rankbook.experiments import score_losses
 from rankbook.experiments.studies.memorability import STUDY
 from rankbook.experiments.tasks import rated
 from rankbook.experiments.tasks.score import ScoreRanking, prepared, split_rows, standard
+from rankbook.experiments.tasks.score_batches import InLists, ScoreBatches
 
 N, ASKED = 400, []
 
@@ -144,6 +145,27 @@ def test_the_public_sets_are_read_halved_and_fitted(tmp_path):
     assert torch.allclose(items.scores(0)[0], rb.datasets.videomem(tmp_path).targets[:, 0])
     np.savez(tmp_path / "coco80.npz", video=[f"v{i}.webm" for i in range(250)], X=rng.random((250, 4)))
     assert rated.remembered_objects(tmp_path).features(torch.arange(9)).shape == (250, 4)
+
+
+def test_a_batch_is_read_as_lists_and_all_see_as_many_items():
+    """128 items in 4 lists of 32 cost the mean of the four; a batch of a quarter the size takes four times the steps."""
+    seen = []
+
+    class Seen(torch.nn.Module):
+        def forward(self, scores, target):
+            seen.append((scores.shape, target.detach()))
+            return (scores - target).square().mean()
+
+    task = ScoreBatches(load=made)
+    for lists, long in ((1, 128), (4, 32), (1, 32)):
+        task.fit(InLists(Seen(), lists, long), lr=0.01, steps=3, seed=1)
+    assert [tuple(shape) for shape, _ in seen] == [(1, 128)] * 3 + [(4, 32)] * 3 + [(1, 32)] * 12
+    assert torch.equal(seen[0][1].flatten(), seen[3][1].flatten()), "the same batch, cut"
+    scores, target = torch.randn(128), torch.randn(128)
+    whole = score_losses.in_lists("Spearman", 4, 32).make(tau=0.5)(scores, target)
+    one = score_losses.SIGMOID.make(tau=0.5)
+    by_hand = np.mean([one(scores[at : at + 32], target[at : at + 32]).item() for at in range(0, 128, 32)])
+    assert whole.item() == pytest.approx(by_hand, rel=1e-5)
 
 
 @pytest.fixture
