@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankbook.checks import check_count
-from rankbook.experiments import evidence, first_weights, leaderboard, untrained
+from rankbook.experiments import evidence, larger_batches, leaderboard, untrained
 from rankbook.experiments.command import told
 from rankbook.experiments.parts import BUNDLED
 from rankbook.experiments.studies import studies
@@ -34,7 +34,7 @@ TABLES = (evidence.NAME, leaderboard.NAME, untrained.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    known = {**studies(), leaderboard.PIXELS.name: leaderboard.PIXELS, first_weights.STUDY.name: first_weights.STUDY}
+    known = {**studies(), leaderboard.PIXELS.name: leaderboard.PIXELS, **larger_batches.STUDIES}
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

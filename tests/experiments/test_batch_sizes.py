@@ -4,10 +4,17 @@ import pytest
 import torch
 
 import rankbook as rb
+from experiments.test_pixels import few
 from experiments.tiny import clusters
+from rankbook.experiments.larger_batches import STUDIES as UNSTORED
+from rankbook.experiments.larger_batches import WHOLE
+from rankbook.experiments.parts import signature
 from rankbook.experiments.studies import studies
-from rankbook.experiments.tasks.batch_sizes import BatchSizes, InBatches
+from rankbook.experiments.tasks.batch_sizes import BatchSizes, InBatches, PixelBatchSizes
+from rankbook.experiments.tasks.fitting import seeded
+from rankbook.experiments.tasks.pixels import drawings, untrained_drawings
 from rankbook.experiments.tasks.retrieval import Retrieval
+from rankbook.experiments.train.networks import Patches
 
 STUDIES = {
     f"{study.name}, {study.data}": study for one in studies().values() if isinstance(one.task, BatchSizes) for study in one.everywhere()
@@ -55,3 +62,29 @@ def test_equal_items_are_equal():
         assert items[f"{loss}, 128, 4 x steps"] == items[f"{loss}, 512"] == 4 * items[f"{loss}, 128"]
     assert items["RS@k, 128, 8 x steps"] == items["RS@k, 1,024"]
     assert 127 < 32 * of_class < 128
+    whole = {loss: one.make(lr=1.0) for loss, one in WHOLE.contenders.items()}
+    sizes = [round(one.share * study.steps) * min(one.classes, len(labels.unique())) * of_class for one in whole.values()]
+    assert abs(sizes[0] / sizes[1] - 1) < 1e-3 and whole["RS@k, all classes"].classes == len(labels.unique())
+
+
+def test_pictures_are_learned_in_the_batches_of_the_loss():
+    """And what is trained is the network of the pixels, from its first weights."""
+    task, loss = PixelBatchSizes(load=few), Seen()
+    network = task.fit(InBatches(loss, 6, 0.5, 0.01), steps=4, seed=0)
+    assert len(loss.sizes) == 2 and set(loss.sizes) <= {22, 23, 24} and isinstance(network, Patches)
+    assert PixelBatchSizes().load is drawings and signature(PixelBatchSizes()) == "PixelBatchSizes()"
+
+
+def test_untrained_features_are_those_of_random_first_weights():
+    data, pictures = untrained_drawings("validation"), drawings("validation")
+    with seeded(0), torch.no_grad():
+        first = Patches(48).blocks(pictures.inputs[:3].float() / 255).flatten(1)
+    torch.testing.assert_close(data.inputs[:3], torch.nn.functional.normalize(first, dim=1))
+    assert torch.equal(data.labels, pictures.labels) and data.inputs.shape == (len(pictures), 1024)
+
+
+def test_what_is_not_stored_is_not_among_the_studies():
+    """Else the chapter could quote it; and no key of theirs is a key of another."""
+    assert not set(UNSTORED) & set(studies())
+    assert len({signature(study.task) + study.name for study in UNSTORED.values()}) == len(UNSTORED)
+    assert all(len(study.test_seeds) >= 5 and study.question.endswith("?") for study in UNSTORED.values())

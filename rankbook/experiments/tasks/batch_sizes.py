@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from rankbook.experiments.tasks.retrieval import Head, Retrieval
+from rankbook.experiments.tasks.pixels import PixelRetrieval
+from rankbook.experiments.tasks.retrieval import Retrieval
 
 
 class InBatches(nn.Module):
@@ -31,7 +32,12 @@ class InBatches(nn.Module):
 class BatchSizes(Retrieval):
     """`Retrieval` by losses that are `InBatches`."""
 
-    def fit(self, loss: InBatches, *, steps: int, seed: int) -> Head:
+    def fit(self, loss: InBatches, *, steps: int, seed: int) -> nn.Module:
         """As `Retrieval.fit`, in batches of the loss's classes, at its learning rate, for its share of the steps."""
         task = replace(self, classes=loss.classes)
         return Retrieval.fit(task, loss, lr=loss.lr, steps=round(loss.share * steps), seed=seed)
+
+
+@dataclass(frozen=True)
+class PixelBatchSizes(PixelRetrieval, BatchSizes):
+    """`BatchSizes` where the small network of `PixelRetrieval` is trained from its first weights, on pictures."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from rankbook.datasets import Samples, cub, emoji, grocery
+from rankbook.experiments.tasks.fitting import seeded
 from rankbook.experiments.tasks.retrieval import Retrieval
 from rankbook.experiments.tasks.sets import species_of
 from rankbook.experiments.train.networks import Patches
@@ -20,6 +22,16 @@ SIZE = 48  # pixels; that of the emoji
 def drawings(split: str) -> Samples:
     """The pictures of the emoji set, whose splits share no class."""
     return emoji(split, "images")
+
+
+@lru_cache(maxsize=3)
+def untrained_drawings(split: str) -> Samples:
+    """`drawings` as features of length 1: what the network of `PixelRetrieval` makes of them at random first weights, one draw for all."""
+    data = drawings(split)
+    with seeded(0), torch.no_grad():
+        blocks = Patches(SIZE).blocks
+        parts = [blocks(images.float() / 255).flatten(1) for images in data.inputs.split(256)]
+    return replace(data, inputs=nn.functional.normalize(torch.cat(parts), dim=1))
 
 
 def bird_photographs(split: str, root: Path) -> Samples:
