@@ -1,4 +1,4 @@
-"""Losses on the class against losses on the tree, on photographs of groceries; all tuned by H-AP on validation data.
+"""Losses on the class, on the tree and on both, on photographs of groceries; all tuned by H-AP on validation data.
 
 The tree is product, coarse product, kind; the same products in all splits, new photographs. Trials on validation data placed the learning
 rates. The tree of the bundled emoji is that of the study `class_to_tree`.
@@ -18,6 +18,7 @@ STUDY = Study(
         "contrastive": tree_losses.CONTRASTIVE,
         "Smooth-AP": tree_losses.SMOOTH_AP,
         "contrastive on each level": tree_losses.LEVEL_CONTRASTIVE,
+        "half and half": tree_losses.HALVES,
         "SupH-AP": tree_losses.SUP_HAP,
     },
     grid={"lr": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)},
