@@ -24,7 +24,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 def scripts() -> dict[str, str]:
     """File name -> text, without the comments and the layout of the sources."""
     own = {name: _definition(name) for kind in LOADED for name in modules(kind)}
-    versions = {name: sha256(text.encode())[-8:] for name, text in own.items()}
+    versions = " ".join(sha256(text.encode())[-4:] + name for name, text in own.items())
     core = modules("core")
     start = f"page.start({{ {', '.join(core)} }}, {json.dumps(versions)});"
     text = f'(() => {{\n"use strict";\n{join(core)}\n{start}\n}})();\n'

@@ -24,14 +24,15 @@ function pageModel(state) {
   };
 }
 
-// `modules` are those at hand. `versions` names the scripts beside this one, each of which calls rankbook.define: a script element
-// is all that a page from file:// may load, and the version in its address keeps a browser from mixing two builds.
-function loader(modules, versions) {
+// `modules` are those at hand. `listed` names the scripts beside this one, each behind its version; each calls rankbook.define. A script
+// element is all that a page from file:// may load, and the version in its address keeps a browser from mixing two builds.
+function loader(modules, listed) {
+  const versions = Object.fromEntries(listed.split(" ").map((each) => [each.slice(4), each.slice(0, 4)]));
   const here = document.currentScript.src, asked = {}, defined = {};
   window.rankbook = { load, define(name, needs, make) { defined[name] = { needs, make }; } };
 
   const run = (name) => new Promise((resolve, reject) => {
-    if (!Object.hasOwn(versions, name)) throw new Error(`there is no such module; have ${Object.keys(versions).join(", ")}`);
+    if (!Object.hasOwn(versions, name)) throw new Error(`no such module; have ${Object.keys(versions).join(", ")}`);
     const script = document.createElement("script");
     script.src = new URL(`${name}.js?v=${versions[name]}`, here).href;
     script.onload = () => (defined[name] ? resolve(defined[name]) : reject(new Error(`${name}.js defines nothing`)));
@@ -80,8 +81,8 @@ function guarded(place, attempt) {
   }
 }
 
-export function start(modules, versions) {
-  const load = loader(modules, versions);
+export function start(modules, listed) {
+  const load = loader(modules, listed);
 
   function go() {
     const places = [...document.querySelectorAll(".rb-live")];
