@@ -16,5 +16,5 @@ STUDY = replace(
     contenders={"Spearman, kernel": score_losses.sorter("kernel")},
     grid={"lr": (5e-3, 2e-2, 1e-1, 5e-1, 2.0, 8.0)},
     beside=memorability.STUDY,
-    sets={},
+    sets={"videomem": memorability.STUDY.sets["videomem"]},
 )

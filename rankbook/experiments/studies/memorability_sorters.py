@@ -15,5 +15,5 @@ STUDY = replace(
         "Spearman, gru": score_losses.sorter("gru"),
     },
     beside=memorability.STUDY,
-    sets={},
+    sets={"videomem": memorability.STUDY.sets["videomem"]},
 )
