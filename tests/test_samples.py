@@ -185,6 +185,7 @@ def test_every_loader_returns_samples(what):
     """Each public name of `rankbook.datasets` that loads something; readers of other sets join here with their own arguments."""
     loaders = set(rb.datasets.__all__) - {"Samples", "ImageFiles", "svmlight"}  # svmlight gives lists, not items
     # each in a test file of its own
-    elsewhere = {"coco_captions", "cub", "features", "flickr8k", "grocery", "image_folder", "lamem", "lnsim", "videomem", "voc"}
+    elsewhere = {"coco_captions", "cub", "features", "flickr8k", "grocery", "image_folder", "lamem", "lnsim", "movielens"}
+    elsewhere |= {"videomem", "voc"}
     assert loaders == {"emoji"} | elsewhere
     assert isinstance(rb.datasets.emoji("validation", what), Samples)

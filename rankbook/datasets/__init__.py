@@ -8,6 +8,7 @@ from rankbook.datasets.flickr8k import flickr8k
 from rankbook.datasets.folder import ImageFiles, image_folder
 from rankbook.datasets.grocery import grocery
 from rankbook.datasets.memorability import lamem, lnsim, videomem
+from rankbook.datasets.movielens import movielens
 from rankbook.datasets.samples import Samples
 from rankbook.datasets.svmlight import svmlight
 from rankbook.datasets.voc import voc
@@ -24,6 +25,7 @@ __all__ = [
     "image_folder",
     "lamem",
     "lnsim",
+    "movielens",
     "svmlight",
     "videomem",
     "voc",

@@ -34,10 +34,10 @@ def check_file(root: Path, name: str, source: str) -> Path:
     return path
 
 
-def rows(path: Path) -> list[tuple[int, str]]:
+def rows(path: Path, encoding: str = "utf-8-sig") -> list[tuple[int, str]]:
     """(number, line) of a text file, without line ends, byte-order mark and empty lines."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding=encoding)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be text in UTF-8: {error}; save it anew, or fetch it anew") from error
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -14,6 +14,10 @@ from rankbook.experiments.runs import key
 
 #: The data set that comes with the package; every other lies in a folder that the reader names.
 BUNDLED = "emoji"
+#: A data set that is drawn: it needs no folder either.
+SIMULATED = "simulated"
+#: What every reader has.
+AT_HAND = (BUNDLED, SIMULATED)
 
 
 class Task(Protocol):

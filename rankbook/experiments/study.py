@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from rankbook.experiments.parts import BUNDLED, Contender, Results, Task, as_in, asked, signature
+from rankbook.experiments.parts import AT_HAND, BUNDLED, Contender, Results, Task, as_in, asked, signature
 from rankbook.experiments.runs import Config, fill, found, key
 from rankbook.experiments.tables import data_folder, read_lines, stored_path
 
@@ -221,7 +221,7 @@ class Study:
 
     @property
     def command(self) -> str:
-        return f"python -m rankbook.experiments {self.name}" + ("" if self.data == BUNDLED else f" --data {self.data} --root DIR")
+        return f"python -m rankbook.experiments {self.name}" + ("" if self.data in AT_HAND else f" --data {self.data} --root DIR")
 
     def _results(self, lines: Callable[[list[Config]], pd.DataFrame]) -> Results:
         tuning = lines(self._tuning())

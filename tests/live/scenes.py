@@ -36,6 +36,7 @@ from rankbook.live import (
     SupRankStep,
     TauGradient,
     TieOrders,
+    TwoMasters,
     UpperBound,
 )
 
@@ -217,6 +218,13 @@ SCENES = {
         {"scores": TIED, "relevance": [1, 0, 1], "k": 3, "step": 0.0},
         {"relevance": [0] * 8},
         {"scores": [0.5] * 10, "relevance": [1, 0] * 5, "step": 0.01},
+    ],
+    TwoMasters: [
+        {},
+        {"weight": 0.2, "map": "on"},  # before the order turns, after it below
+        {"weight": 1.0, "map": "on"},
+        {"weight": 3.0},
+        {"feature": [0.5] * 4 + [0.2, 0.4, 0.4, 0.9], "clicks": [0, 1] * 4, "weight": 0.5, "map": "on"},  # ties
     ],
     UpperBound: [
         {},
