@@ -62,8 +62,8 @@ class LoggedPairs(CrossEntropy):
         return super().forward(logits, batch) + self.weight * pairs
 
 
-WEIGHTS = {"weight": (0.1, 1.0, 4.0, 16.0)}
+WEIGHTS = {"weight": (0.1, 1.0, 4.0)}
 
-POINT = Contender(CrossEntropy, {"smoothing": (0.0, 0.001, 0.003, 0.01)})
+POINT = Contender(CrossEntropy, {"smoothing": (0.0, 0.001, 0.003)})
 LIST_PAIRS = Contender(ListPairs, WEIGHTS)
 LOGGED_PAIRS = Contender(LoggedPairs, WEIGHTS)

@@ -24,7 +24,7 @@ STUDY = Study(
     choose_by="GAUC",
     reference="point",
     tuning_seeds=(100, 101),
-    test_seeds=tuple(range(10)),
+    test_seeds=tuple(range(5)),
     data=SIMULATED,
     sets={"movielens": Clicks(load=rated_films)},
     chapter="calibrated_ranking",

@@ -80,7 +80,7 @@ function build({ root, set }) {
       const ends = some.map((i) => x(feature[i])), start = Math.min(...ends), end = Math.max(...ends);
       if (on) curve(picture, x, z, (v) => maps[l](raw(v)), LOOKS[l], { start, end });
       line(picture, start, z(clicked[l]), end, z(clicked[l]), "rb-guide");
-      text(picture, l ? end : start, z(clicked[l]) - 7, `${NAMES[l]} is clicked ${fixed(clicked[l], 2)}`, "rb-muted", l ? "end" : "start");
+      text(picture, l ? end : start, z(clicked[l]) + (l ? -7 : 16), `${NAMES[l]} is clicked ${fixed(clicked[l], 2)}`, "rb-muted", l ? "end" : "start");
       some.forEach((i) => mark(picture, x(feature[i]), z(predicted[i]), 9, y[i] ? "relevant" : "irrelevant", NAMES[l]));
     });
 
