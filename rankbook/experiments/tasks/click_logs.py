@@ -14,6 +14,8 @@ from rankbook.datasets import movielens
 #: Of a log, in order of time: the first trains the deployed model, the second the one that is measured.
 SLICES = ("old", "train", "validation", "test")
 SHOWN = 12  # items of a list
+#: Where the ratings of a person are cut: before the first, they are the past from which features come.
+CUTS = (0.3, 0.5, 0.8, 0.9)
 
 
 class Log(NamedTuple):
@@ -95,7 +97,7 @@ def _films(root: Path) -> Log:
     user, film, clicks, table = user[order], film[order], (data.targets[order] >= 4).float(), table.iloc[order.numpy()]
     counts = user.bincount()
     place = torch.arange(len(user)) - (counts.cumsum(0) - counts)[user]
-    part = torch.bucketize((place + 0.5) / counts[user], torch.tensor([0.3, 0.5, 0.8, 0.9]))
+    part = torch.bucketize((place + 0.5) / counts[user], torch.tensor(CUTS))
     past = part == 0
     women = torch.tensor((table["gender"] == "F").to_numpy())
     query = torch.stack([torch.tensor(table["age"].to_numpy()), women, *_history(user, clicks, past)], 1)
