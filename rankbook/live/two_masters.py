@@ -37,7 +37,7 @@ class TwoMasters(LiveFigure, module="two_masters"):
 
     feature = items(FEATURE, 8, 20)
     clicks = labels(CLICKS, 20)
-    weight = number(0.0, 0.0, 3.0)
+    weight = number(0.1, 0.0, 3.0)
     map = choice("off", ("off", "on"))
 
     @traitlets.validate("feature", "clicks")

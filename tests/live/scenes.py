@@ -221,6 +221,7 @@ SCENES = {
     ],
     TwoMasters: [
         {},
+        {"weight": 0.0, "map": "on"},
         {"weight": 0.2, "map": "on"},  # before the order turns, after it below
         {"weight": 1.0, "map": "on"},
         {"weight": 3.0},

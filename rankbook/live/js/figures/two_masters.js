@@ -1,12 +1,13 @@
 // One logit for two lists. The weight of the pairs turns the order right and the probabilities wrong; a map for each list repairs them.
-import { choices, slider, tiles } from "../core/controls.js";
+import { choices, handle, tiles } from "../core/controls.js";
 import { clamp, fixed, linear } from "../core/elements.js";
 import { figure } from "../core/frame.js";
-import { FIFTHS, across, curve, line, mark, panel, text } from "../core/marks.js";
+import { FIFTHS, across, axis, curve, line, mark, panel, text } from "../core/marks.js";
 import { sigmoid } from "../core/math.js";
 
 const PIECES = 10, FLOOR = 0.05, STEPS = 300, NEWTON = 40;  // as in two_masters.py
-const LEFT = 40, TOP = 12, HEIGHT = 290, FOOT = 40;
+const LEFT = 40, RIGHT = 22, WEIGHT = 24, TOP = 104, HEIGHT = 270, FOOT = 40;
+const WEIGHTS = [0, 0.5, 1, 1.5, 2, 2.5, 3];
 const NAMES = ["A", "B"], LOOKS = ["rb-smooth", "rb-sup"];
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -52,9 +53,9 @@ function gauc(p, y, lists) {
 }
 
 function build({ root, set }) {
-  const showWeight = slider(root, { label: "weight of the pairs", min: 0, max: 3, step: 0.05, change: (weight) => set({ weight }), shown: (weight) => fixed(weight, 2) });
   const showMap = choices(root, { label: "what is read as a probability", names: { off: "one logit for both lists", on: "and a map for each list" }, change: (map) => set({ map }) });
   const plot = panel(root);
+  const knob = handle(plot.box, { label: "weight of the pairs", min: 0, max: 3, face: "", nudge: (value, steps) => value + steps / 20, change: (weight) => set({ weight }) });
   const [order, loss, ofA, ofB] = tiles(root, ["GAUC", "LogLoss", "List A, predicted", "List B, predicted"], { bars: 1 });
 
   return function draw(width, { feature, clicks, weight, map }) {
@@ -71,7 +72,8 @@ function build({ root, set }) {
     const clicked = lists.map((some) => mean(some.map((i) => y[i])));
     const values = { slope, shift, predicted, gauc: gauc(predicted, y, lists), log_loss: -mean(predicted.map((p, i) => Math.log(y[i] ? p : 1 - p))), of_a, of_b };
 
-    const x = linear(0, 1, LEFT, width - 14), z = linear(0, 1, TOP + HEIGHT, TOP), picture = plot.clear(width, TOP + HEIGHT + FOOT);
+    const x = linear(0, 1, LEFT, width - RIGHT), w = linear(0, 3, LEFT, width - RIGHT), z = linear(0, 1, TOP + HEIGHT, TOP), picture = plot.clear(width, TOP + HEIGHT + FOOT);
+    axis(picture, w, WEIGHT, WEIGHTS, { label: (tick) => fixed(tick, 1), name: "weight of the pairs", below: 32 });
     across(picture, x, z, FIFTHS, (tick) => fixed(tick, 1));
     text(picture, (x.start + x.end) / 2, TOP + HEIGHT + 26, "how good the item is", "rb-muted");
     text(picture, x.start + 4, TOP + 14, "probability of a click", "rb-muted", "start");
@@ -84,9 +86,9 @@ function build({ root, set }) {
       some.forEach((i) => mark(picture, x(feature[i]), z(predicted[i]), 9, y[i] ? "relevant" : "irrelevant", NAMES[l]));
     });
 
-    showWeight(weight);
     showMap(map);
     const right = values.gauc > 0.5 ? "the better item first" : "the better item last";
+    knob.place(w, WEIGHT, { now: weight, spoken: `weight ${fixed(weight, 2)}, ${right}` });
     order.show(fixed(values.gauc, 3), right, values.gauc);
     loss.show(fixed(values.log_loss, 3), on ? "after the map" : "of the logit's sigmoid");
     [[ofA, of_a, 0], [ofB, of_b, 1]].forEach(([tile, value, l]) => tile.show(fixed(value, 2), `clicked ${fixed(clicked[l], 2)}`));
