@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rankbook.experiments.click_losses import ClickBatch, CrossEntropy, ListPairs, LoggedPairs
+from rankbook.experiments.studies.calibrated_ranking import STUDY
 from rankbook.experiments.tasks import clicks
 from rankbook.experiments.tasks.click_logs import SHOWN, SLICES, Log, rated_films, simulated
 from rankbook.experiments.tasks.clicks import Clicks, deployed, lists, samples
@@ -156,3 +157,9 @@ def test_losses_by_hand():
     assert torch.isclose(LoggedPairs(2.0)(logits[where], flat), point + 2 * every)
     smoothed = CrossEntropy(0.2)(torch.zeros(1), ClickBatch(torch.ones(1), torch.tensor([True])))
     assert torch.isclose(smoothed, torch.log(torch.tensor(2.0)))
+
+
+def test_the_drawn_log_needs_no_folder_and_the_films_do():
+    assert STUDY.data == "simulated" and STUDY.command.endswith("rankbook.experiments calibrated_ranking")
+    assert STUDY.on("simulated").task == STUDY.task == Clicks()
+    assert STUDY.on("movielens").command.endswith("calibrated_ranking --data movielens --root DIR")
