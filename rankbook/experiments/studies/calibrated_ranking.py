@@ -3,8 +3,8 @@
 The simulated world was made hard on purpose, on tuning seeds: a narrow layer, and most of what moves clicks belongs to the query, so
 that cross-entropy spends the layer on what no order needs. With a smoother level a look at two worlds showed no clear lead in GAUC.
 
-The weights were placed on two tuning seeds of that smoother world, where 16 was no better than 4. A first pass of the films tried 16 too, for
-RankNet: it was behind at every learning rate from 0.01 on, and its lines are not kept.
+The weights were placed on two tuning seeds of that smoother world, where 16 was no better than 4. A first pass of the films tried 16
+too, for RankNet: it was behind at every learning rate from 0.01 on, and its lines are not kept.
 """
 
 from rankbook.experiments import click_losses
