@@ -75,23 +75,38 @@ class MultiMarginalMatchingGap(nn.Module):
         if n ** max(k - 1, 2) > _MOST:
             raise ValueError(f"views must have fewer items for so many views: {k} of {n} hold tensors of {n}^{max(k - 1, 2)} numbers")
         check_finite("views", views)
-        gap, slope = self.solve(views.detach())
-        return _Danskin.apply(views, gap, slope)
-
-    @torch.compiler.disable
-    @torch.no_grad()
-    def solve(self, views: Tensor) -> tuple[Tensor, Tensor]:
-        """The gap, and its gradient ``[k, n, d]``."""
-        problem = _Matching(views.to(wide(views.device)), self.epsilon)
-        if not problem.sweep(self.tolerance, self.iterations):
-            warn(
-                f"after {self.iterations} sweeps the marginals are off by {problem.error:.1e}, above tolerance={self.tolerance:g}: the gap "
-                "is too large by a little; raise epsilon or iterations"
-            )
-        return problem.gap().to(views.dtype), problem.slope().to(views.dtype)
+        if torch.compiler.is_compiling():
+            return torch.ops.rankbook.matching_gap(views, self.epsilon, self.tolerance, self.iterations)[0]
+        return _Danskin.apply(views, *_solve(views.detach(), self.epsilon, self.tolerance, self.iterations))
 
     def extra_repr(self) -> str:
         return f"epsilon={self.epsilon:g}"
+
+
+@torch.no_grad()
+def _solve(views: Tensor, epsilon: float, tolerance: float, iterations: int) -> tuple[Tensor, Tensor]:
+    """The gap, and its gradient ``[k, n, d]``."""
+    problem = _Matching(views.to(wide(views.device)), epsilon)
+    if not problem.sweep(tolerance, iterations):
+        warn(
+            f"after {iterations} sweeps the marginals are off by {problem.error:.1e}, above tolerance={tolerance:g}: the gap is too large "
+            "by a little; raise epsilon or iterations"
+        )
+    return problem.gap().to(views.dtype), problem.slope().to(views.dtype)
+
+
+# In a compiled graph it is one operator: the compiler does not look into the sweeps.
+_operator = torch.library.custom_op(
+    "rankbook::matching_gap",
+    _solve,
+    mutates_args=(),
+    schema="(Tensor views, float epsilon, float tolerance, int iterations) -> (Tensor, Tensor)",
+)
+_operator.register_fake(lambda views, epsilon, tolerance, iterations: (views.new_empty(()), torch.empty_like(views)))
+_operator.register_autograd(
+    lambda ctx, grad, _: (grad * ctx.saved_tensors[0], None, None, None),
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(output[1]),
+)
 
 
 class _Danskin(torch.autograd.Function):

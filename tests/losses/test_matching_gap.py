@@ -154,6 +154,14 @@ def test_half_precision_is_computed_in_more(dtype):
     assert value.dtype == torch.float32 and value == rb.MultiMarginalMatchingGap(0.1)(x.float())
 
 
+def test_compiled_it_is_one_operator():
+    loss, x = rb.MultiMarginalMatchingGap(0.1), views().requires_grad_()
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    value = compiled(x)
+    assert_close(value, loss(x), rtol=0, atol=1e-12)
+    assert_close(torch.autograd.grad(value, x)[0], torch.autograd.grad(loss(x), x)[0], rtol=0, atol=1e-12)
+
+
 def test_one_derivative():
     loss, x = rb.MultiMarginalMatchingGap(0.1), views().requires_grad_()
     (grad,) = torch.autograd.grad(loss(x), x, create_graph=True)
