@@ -102,5 +102,13 @@ def test_the_guard_lets_this_machine_through(staged, tmp_path):
     assert run(staged, tmp_path, code).returncode == 0
 
 
+def test_the_guard_lets_a_folder_of_another_place_be_removed(staged, tmp_path):
+    """As pytest does with the temporary folders of earlier runs, whatever their names, from this clone as the working folder."""
+    (tmp_path / "old" / "rankbook" / "data").mkdir(parents=True)
+    done = run(staged, ROOT, f"import shutil; shutil.rmtree({str(tmp_path / 'old')!r})")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "old").exists()
+
+
 def test_what_pip_install_leaves_is_ignored():
     assert {"build/", "*.egg-info/"} <= set((ROOT / ".gitignore").read_text().splitlines())

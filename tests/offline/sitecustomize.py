@@ -15,6 +15,8 @@ HERE = {"", "127.0.0.1", "::1", "localhost", "0.0.0.0"}
 def guard(event: str, arguments: tuple[Any, ...]) -> None:
     if event in ("open", "os.listdir", "os.scandir"):
         path = arguments[0]
+        if event == "open" and arguments[1] is None and not os.path.isabs(path):
+            return  # os.open, perhaps within an open folder (shutil.rmtree): where the path begins is not told
         if isinstance(path, (str, bytes)) and (os.path.abspath(os.fsdecode(path)) + os.sep).startswith(SOURCES):
             raise RuntimeError(f"{path!r} is read, but an installed package has no clone beside it")
     elif event in ("socket.connect", "socket.sendto"):
