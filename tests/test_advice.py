@@ -7,7 +7,7 @@ import torch
 
 import rankbook as rb
 from rankbook.advice import LOSSES, QUESTIONS, RULES, START, advise, pack, rows
-from rankbook.advice.answer import facts, find, holds
+from rankbook.advice.answer import PIXELS, facts, find, holds, spoken_of
 from rankbook.advice.board import short, standing, told
 from rankbook.advice.losses import behind
 from rankbook.advice.rules import NEAR
@@ -104,6 +104,16 @@ def test_evidence_is_read_both_ways():
         assert (find(EVIDENCE, *way, "AP")["seeds"], find(EVIDENCE, *way, "AP")["data"]) == (lines["seeds"].max(), "emoji")
 
 
+def test_what_the_rules_speak_of_is_one_network():
+    """A study of another network has lines of the same losses on the same set, and they are not mixed."""
+    assert PIXELS in studies() and {"pixels"} == {*BOARD.loc[BOARD["study"] == PIXELS, "network"]}
+    others = EVIDENCE[EVIDENCE["study"] == PIXELS]
+    line = others.iloc[0]
+    turned = EVIDENCE.assign(mean=EVIDENCE["mean"].where(EVIDENCE["study"] != PIXELS, 9.0))
+    for evidence in (EVIDENCE, turned, turned.iloc[::-1]):
+        assert abs(find(evidence, line["loss"], line["rival"], line["metric"])["mean"]) < 1
+
+
 def test_the_cost_is_that_of_the_nearest_batch():
     line = COSTS[(COSTS["what"] == "RecallAtKLoss") & (COSTS["size"] == "B=4096, d=512")].iloc[0]
     said = advise(BOOK, {**START, "metric": "recall", "classes": "1024", "per_class": "4"})
@@ -119,7 +129,7 @@ def test_every_loss_has_its_line():
     assert {facts.board for facts in LOSSES.values()} - {""} <= {*BOARD["loss"]}
     table = {row[0]: row for row in rows(BOOK, EVIDENCE, BOARD)}
     assert table["SupHAPLoss"][4].startswith("emoji: behind Smooth-AP by") and "SupH-AP by H-AP, NDCG" in table["SmoothNDCGLoss"][4]
-    assert behind(EVIDENCE[EVIDENCE["data"] == "emoji"], "multi-similarity") == "none of those beside it"
+    assert behind(spoken_of(EVIDENCE), "multi-similarity") == "none of those beside it"
     assert table["SmoothAPLoss"][4] == short(BOARD, "Smooth-AP") != "" and table["ROADMAPLoss"][4] == short(BOARD, "ROADMAP")
     assert table["SupRecallLoss"][3:] == ["6.4 ms, 72 MB", "not measured"]
     for name in ("RankNetLoss", "ListNetLoss", "ListMLELoss", "LambdaLoss"):  # list-wise losses, in no study and not timed

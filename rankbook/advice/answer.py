@@ -14,13 +14,14 @@ from rankbook.advice.rules import NOTES, RULES, Rule
 
 Book = dict[str, Any]
 DATA = "emoji"  # the set that comes with the package, of which the rules speak
+PIXELS = "retrieval_pixels"  # the study of another network than theirs, a linear head
 
 
 def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Book:
     """Everything that a page needs to answer: the rules with the lines of the tables that they name, as JSON.
 
     Args:
-        evidence: the table ``evidence``: loss, rival, metric, mean, low, high, seeds, data.
+        evidence: the table ``evidence``: study, data, loss, rival, metric, mean, low, high, seeds.
         costs: the table ``bench_cuda``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
         board: the table ``leaderboard``, for the standing of a rule's loss over all sets.
 
@@ -50,9 +51,15 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
     }
 
 
+def spoken_of(evidence: pd.DataFrame) -> pd.DataFrame:
+    """The lines of which the rules speak: the bundled set, and no network that learns from the pixels."""
+    return evidence[(evidence["data"] == DATA) & (evidence["study"] != PIXELS)]
+
+
 def find(evidence: pd.DataFrame, loss: str, rival: str, metric: str) -> dict[str, Any]:
-    """Loss minus rival on the bundled set, whichever way around the table has it; of several studies that with most seeds."""
-    here = evidence[(evidence["metric"] == metric) & (evidence["data"] == DATA)]
+    """Loss minus rival in the lines of `spoken_of`, whichever way around the table has them; of several studies that with most seeds."""
+    here = spoken_of(evidence)
+    here = here[here["metric"] == metric]
     ours = (here["loss"] == loss) & (here["rival"] == rival)
     theirs = (here["loss"] == rival) & (here["rival"] == loss)
     found = here.assign(sign=ours.astype(int) - theirs.astype(int))[ours | theirs]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rankbook.advice.answer import spoken_of
 from rankbook.advice.board import short
 
 
@@ -89,7 +90,8 @@ def rows(book: dict[str, Any], evidence: pd.DataFrame, board: pd.DataFrame, *, b
         evidence, board: the tables ``evidence`` and ``leaderboard``.
         batch: a size of the table of costs.
     """
-    found, embeddings = [], evidence[(evidence["data"] == "emoji") & evidence["metric"].isin(RETRIEVAL)]
+    here = spoken_of(evidence)
+    found, embeddings = [], here[here["metric"].isin(RETRIEVAL)]
     for name, facts in LOSSES.items():
         cost = next(
             (f"{ms:.1f} ms, {mb:.0f} MB" for size, ms, mb in book["costs"].get(name, []) if size == batch),

@@ -34,7 +34,7 @@ TABLES = (evidence.NAME, leaderboard.NAME, untrained.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    known = {**studies(), leaderboard.PIXELS.name: leaderboard.PIXELS, **larger_batches.STUDIES}
+    known = {**studies(), **larger_batches.STUDIES}
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

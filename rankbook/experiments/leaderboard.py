@@ -20,7 +20,6 @@ import pandas as pd
 
 from rankbook.experiments import own_set
 from rankbook.experiments.evidence import complete
-from rankbook.experiments.pixel_protocol import PIXELS
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder, read_table, stored_path, stored_table, write_table
@@ -37,7 +36,7 @@ COLUMNS = [
 
 def protocols() -> dict[str, Study]:
     """What is trained -> the study that trains it."""
-    return dict(zip(NETWORKS, (studies()["retrieval"], PIXELS), strict=True))
+    return dict(zip(NETWORKS, (studies()["retrieval"], studies()["retrieval_pixels"]), strict=True))
 
 
 def lines(study: Study, network: str, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:

@@ -7,9 +7,9 @@ import rankbook as rb
 from experiments.test_pixels import few
 from experiments.tiny import clusters
 from rankbook.experiments.larger_batches import STUDIES as UNSTORED
-from rankbook.experiments.larger_batches import WHOLE
 from rankbook.experiments.parts import signature
 from rankbook.experiments.studies import studies
+from rankbook.experiments.studies.large_batches_whole import STUDY as WHOLE
 from rankbook.experiments.tasks.batch_sizes import BatchSizes, InBatches, PixelBatchSizes
 from rankbook.experiments.tasks.fitting import seeded
 from rankbook.experiments.tasks.pixels import drawings, untrained_drawings
