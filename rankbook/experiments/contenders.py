@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from rankbook.experiments.baselines import HardTripletLoss, SemiHardTripletLoss, TripletLoss, multi_similarity, pair_margins
-from rankbook.experiments.class_vectors import NormalizedSoftmax, WithClasses
+from rankbook.experiments.class_vectors import CrossEntropy, NormalizedSoftmax, WithClasses
 from rankbook.experiments.parts import Contender
 from rankbook.losses import (
     BlackBoxAPLoss,
@@ -47,6 +47,11 @@ def sup_ap_with_classes(tau: float, weight: float = 0.1) -> nn.Module:
     return WithClasses(scaled_sup_ap(tau), weight)
 
 
+def smoothed_with_decay(weight_decay: float) -> CrossEntropy:
+    """Both at once, as cross-entropy is trained for retrieval in 2003.08983, whose code smooths by 0.1."""
+    return CrossEntropy(weight_decay=weight_decay, smoothing=0.1)
+
+
 TRIPLET_ALL = Contender(TripletLoss, {"margin": (0.05, 0.1, 0.2, 0.4)})
 TRIPLET_SEMI_HARD = Contender(SemiHardTripletLoss, {"margin": (0.05, 0.1, 0.2, 0.4)})
 TRIPLET_HARD = Contender(HardTripletLoss, {"margin": (0.2, 0.4, 0.8, 1.6)})
@@ -79,3 +84,7 @@ SUP_AP_LOW = Contender(scaled_sup_ap, {"tau": (0.01, 0.03, 0.1)})
 CALIBRATION = Contender(calibration, {"margins": ((0.9, 0.6), (0.6, 0.3), (0.6, 0.1))})
 ROADMAP = Contender(scaled_roadmap, {"tau": (0.01, 0.03, 0.1)})
 SUP_AP_CLASSES = Contender(sup_ap_with_classes, {"tau": (0.01, 0.03, 0.1)})
+CROSS_ENTROPY = Contender(CrossEntropy, {"speed": (3.0, 10.0, 30.0)})
+CROSS_ENTROPY_SMOOTHING = Contender(CrossEntropy, {"smoothing": (0.05, 0.1, 0.2)})
+CROSS_ENTROPY_DECAY = Contender(CrossEntropy, {"weight_decay": (1e-5, 1e-4, 1e-3)})
+CROSS_ENTROPY_BOTH = Contender(smoothed_with_decay, {"weight_decay": (1e-5, 1e-4, 1e-3)})
