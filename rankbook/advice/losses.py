@@ -66,7 +66,7 @@ LOSSES: dict[str, Facts] = {
     ),
     "pairwise_cross_entropy": Facts("pairs that cross-entropy pulls and pushes, no ranks", "weight_decay", "a vector a class"),
     "MultiMarginalMatchingGap": Facts(
-        "the matching of k views, all tuples at once", "epsilon 0.1; smaller looks at the best tuples", "n^(k-1) numbers"
+        "the matching of k views, all tuples at once", "epsilon 0.1; smaller looks at the best tuples", "n^(k-1) numbers", "M3G"
     ),
     "SelfBoostedLoss": Facts("pairs with the logged scores of a sample's list", "its weight beside the loss of clicks", "the logged lists"),
     "PairwiseHashLoss": Facts("pairs of codes that are cut to bits", "margin 2, half of the bits; quantization", _ALL),

@@ -24,6 +24,7 @@ from rankbook.live.label_costs import LabelCosts
 from rankbook.live.label_pushes import LabelPushes
 from rankbook.live.learned_sorters import LearnedSorters
 from rankbook.live.level_verdicts import LevelVerdicts
+from rankbook.live.matching_gap import MatchingGap
 from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.milder_mistakes import MilderMistakes
@@ -62,6 +63,7 @@ __all__ = [
     "LearnedSorters",
     "LevelVerdicts",
     "LiveFigure",
+    "MatchingGap",
     "MetricBoard",
     "MetricGradient",
     "MilderMistakes",

@@ -66,33 +66,53 @@ class MultiMarginalMatchingGap(nn.Module):
 
     @full_precision
     def forward(self, views: Tensor) -> Tensor:
-        views = check_floating("views", views)
-        if views.dim() != 3 or min(views.shape[:2], default=0) < 2 or views.shape[2] < 1:
-            raise ValueError(
-                f"views must be [k, n, d], at least 2 views of at least 2 items, got {tuple(views.shape)}; try torch.stack([first, second])"
-            )
-        k, n, _ = views.shape
-        if n ** max(k - 1, 2) > _MOST:
-            raise ValueError(f"views must have fewer items for so many views: {k} of {n} hold tensors of {n}^{max(k - 1, 2)} numbers")
-        check_finite("views", views)
+        views = _check_views(views)
         if torch.compiler.is_compiling():
             return torch.ops.rankbook.matching_gap(views, self.epsilon, self.tolerance, self.iterations)[0]
         return _Danskin.apply(views, *_solve(views.detach(), self.epsilon, self.tolerance, self.iterations))
+
+    @full_precision
+    @torch.no_grad()
+    def plans(self, views: Tensor) -> Tensor:
+        """P summed over all views but two, for every two ``[k, k, n, n]``: who is matched with whom. Each sums to 1; ``[a, a]`` is 0."""
+        problem = _solved(views := _check_views(views), self.epsilon, self.tolerance, self.iterations)
+        found = torch.zeros_like(problem.pairs)
+        for a, b, plan in problem.plans():
+            found[a, b], found[b, a] = plan, plan.T
+        return found.to(views.dtype)
 
     def extra_repr(self) -> str:
         return f"epsilon={self.epsilon:g}"
 
 
+def _check_views(views: Tensor) -> Tensor:
+    views = check_floating("views", views)
+    if views.dim() != 3 or min(views.shape[:2], default=0) < 2 or views.shape[2] < 1:
+        raise ValueError(
+            f"views must be [k, n, d], at least 2 views of at least 2 items, got {tuple(views.shape)}; try torch.stack([first, second])"
+        )
+    k, n, _ = views.shape
+    if n ** max(k - 1, 2) > _MOST:
+        raise ValueError(f"views must have fewer items for so many views: {k} of {n} hold tensors of {n}^{max(k - 1, 2)} numbers")
+    check_finite("views", views)
+    return views
+
+
 @torch.no_grad()
 def _solve(views: Tensor, epsilon: float, tolerance: float, iterations: int) -> tuple[Tensor, Tensor]:
     """The gap, and its gradient ``[k, n, d]``."""
+    problem = _solved(views, epsilon, tolerance, iterations)
+    return problem.gap().to(views.dtype), problem.slope().to(views.dtype)
+
+
+def _solved(views: Tensor, epsilon: float, tolerance: float, iterations: int) -> _Matching:
     problem = _Matching(views.to(wide(views.device)), epsilon)
     if not problem.sweep(tolerance, iterations):
         warn(
             f"after {iterations} sweeps the marginals are off by {problem.error:.1e}, above tolerance={tolerance:g}: the gap is too large "
             "by a little; raise epsilon or iterations"
         )
-    return problem.gap().to(views.dtype), problem.slope().to(views.dtype)
+    return problem
 
 
 # In a compiled graph it is one operator: the compiler does not look into the sweeps.

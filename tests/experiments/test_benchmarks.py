@@ -10,7 +10,7 @@ from torch.testing import assert_close
 import rankbook as rb
 from losses.scenes import gradients
 from rankbook.experiments.benchmarks import __main__ as command
-from rankbook.experiments.benchmarks import parts, peers, rank_peers, soft_ranks
+from rankbook.experiments.benchmarks import matchings, parts, peers, rank_peers, soft_ranks
 from rankbook.experiments.benchmarks.measures import fresh_peak, fresh_ratios, milliseconds, ratios
 from rankbook.experiments.benchmarks.rows import batch, row
 from rankbook.experiments.tables import read_table, stored_table
@@ -50,6 +50,16 @@ def test_the_blackbox_peer_holds_the_ranks_among_the_positives():
     assert_close(theirs[0], rb.BlackBoxAPLoss(strength)(embeddings, labels), rtol=0, atol=1e-12)
     assert_close(theirs, gradients(composed, embeddings), rtol=0, atol=1e-12)
     assert theirs[1].norm() > 0.01
+
+
+@pytest.mark.parametrize(("k", "n"), [(2, 7), (3, 6), (4, 4)])
+@pytest.mark.parametrize("epsilon", [0.05, 0.2])
+def test_the_peer_of_all_tuples_computes_our_matching_gap(k, n, epsilon):
+    ours = rb.MultiMarginalMatchingGap(epsilon, tolerance=1e-10)
+    views = matchings.some_views(k, n, 5).double()
+    theirs, ours = gradients(lambda x: peers.full_matching_gap(x, epsilon, 1e-10), views), gradients(ours, views)
+    assert_close(theirs, ours, rtol=0, atol=1e-9)
+    assert ours[0] > 0.001 and ours[1].norm() > 0.01
 
 
 RANK_PEERS = {
@@ -128,6 +138,14 @@ def test_the_programs_of_the_steps_run(monkeypatch):
     monkeypatch.setattr(parts, "fresh_ratios", lambda prepare, pairs: exec(f"{prepare}\ndone.extend([slow, quick])", {"done": done}))
     parts.ratios_of_steps("peers.cubic_sup_ap", "SupAPLoss()", 64, pairs=2)
     assert min(ratios(*done, pairs=2)) > 1.5  # the slow one above
+
+
+def test_the_program_of_the_memory_of_views_runs(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(matchings, "fresh_peak", lambda prepare, work: exec(f"{prepare}\n{work}\ndone.append(loss)", {"done": done}))
+    matchings.peak_of_views("peers.full_matching_gap", 3, 5)
+    assert done == [peers.full_matching_gap]
 
 
 def test_the_program_of_the_memory_of_ranks_runs(monkeypatch):

@@ -19,6 +19,7 @@ from rankbook.live import (
     LabelPushes,
     LearnedSorters,
     LevelVerdicts,
+    MatchingGap,
     MetricBoard,
     MetricGradient,
     MilderMistakes,
@@ -128,6 +129,12 @@ SCENES = {
         {"levels": [0] * 8, "weight": 1.0},
         {"levels": [1, 0] * 4, "weight": 0.3},
         {"scores": [0.5] * 26, "levels": [2, 1] * 13},
+    ],
+    MatchingGap: [
+        {},
+        {"epsilon": 0.4},
+        {"third": [20, 90, 55, 125, 160]},  # two items have changed places
+        {"first": [0, 45, 90, 135, 180], "second": [180, 135, 90, 45, 0], "third": [90] * 5},
     ],
     MetricBoard: [
         {},

@@ -88,6 +88,31 @@ def test_as_epsilon_falls_two_views_are_an_assignment():
 
 
 @pytest.mark.parametrize(("k", "n"), SIZES)
+def test_the_plans_are_the_marginals_of_the_best_matching(k, n):
+    """Every one has uniform sums, and together they give the slope of the loss."""
+    x, loss = views(k, n).requires_grad_(), exact()
+    plans = loss.plans(x)
+    assert not plans.requires_grad and not torch.einsum("aaij->aij", plans).any()
+    for a, b in itertools.permutations(range(k), 2):
+        assert_close(plans[a, b].sum(1), torch.full((n,), 1 / n, dtype=x.dtype), rtol=0, atol=1e-9)
+        assert_close(plans[a, b], plans[b, a].T)
+    off = torch.eye(n, dtype=x.dtype) / n - plans
+    by_plans = -sum(2 / k**2 * (off[a, b] * (x[a] @ x[b].T)).sum() for a, b in itertools.combinations(range(k), 2))
+    (slope,) = torch.autograd.grad(by_plans, x)  # the lengths cancel: their marginals are those of the truth
+    (expected,) = torch.autograd.grad(loss(x), x)
+    assert_close(slope, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("k", "n"), SIZES)
+def test_a_view_that_slides_as_a_whole_changes_nothing(k, n):
+    """Whatever is added to all items of a view costs every matching the same."""
+    x, loss = views(k, n), exact()
+    slid = x.clone()
+    slid[0] += 0.3 * torch.randn(3, dtype=x.dtype)
+    assert loss(slid).item() == pytest.approx(loss(x).item(), abs=1e-8)
+
+
+@pytest.mark.parametrize(("k", "n"), SIZES)
 def test_the_gradient(k, n):
     loss = exact()
     for x in (views(k, n, 2), 0.7 * views(k, n, 2)):  # vectors of any length

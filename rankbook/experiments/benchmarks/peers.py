@@ -8,6 +8,9 @@ values equal ours: the query is left out of its gallery, by a score below every 
 
 from __future__ import annotations
 
+import math
+from itertools import combinations
+
 import torch
 from torch import Tensor
 from torch.nn.functional import conv1d
@@ -127,6 +130,35 @@ def plain_blackbox_ap(embeddings: Tensor, labels: Tensor, strength: float = 4.0,
     ranks = _PlainBlackbox.apply(scores, strength)
     among = _argsort_ranks(len(scores) * positive - ranks.detach())
     return 1 - ((among / ranks * positive).sum(1) / positive.sum(1)).mean()
+
+
+def full_matching_gap(views: Tensor, epsilon: float = 0.1, tolerance: float = 1e-3) -> Tensor:
+    """The multi-marginal matching gap by Sinkhorn on the whole tensor of n^k tuples, as ott-jax has it: costs, then a log-sum-exp over
+    all other views for each view of a sweep, at last a plan of n^k shares.
+
+    As there, the potentials are constants to the gradient, which goes through the costs; here these start from the pairs of views, not
+    from the n^k d numbers of all means.
+    """
+    k, n, _ = views.shape
+    axes = [[n if axis == view else 1 for axis in range(k)] for view in range(k)]
+    lengths = sum(x.square().sum(1).reshape(axis) for x, axis in zip(views, axes, strict=True))
+    for a, b in combinations(range(k), 2):
+        lengths = lengths + 2 * (views[a] @ views[b].T).reshape([n if axis in (a, b) else 1 for axis in range(k)])
+    cost = 1 - lengths / k**2
+    true = 1 - views.mean(0).square().sum(1).mean()
+    with torch.no_grad():
+        log_plan, value, error = -cost / epsilon, 0.0, math.inf
+        while error >= tolerance:
+            error = 0.0
+            for view in range(k):
+                share = log_plan.logsumexp([axis for axis in range(k) if axis != view], keepdim=True)
+                error += float((share.exp() - 1 / n).abs().sum())
+                log_plan = log_plan - share - math.log(n)
+                value -= epsilon * (share.mean() + math.log(n))  # the dual, a potential after the other
+        plan = log_plan.exp()
+        gap = true - value - epsilon * math.log(n)
+    slope = true - (plan * cost).sum()
+    return slope + (gap - slope).detach()
 
 
 def _argsort_ranks(scores: Tensor) -> Tensor:
