@@ -44,9 +44,9 @@ class MultiLabelRankingLoss(ScoreLoss):
     is no other, the loss is 0 with zero gradient and a warning. An offset of all scores changes the u-losses, which have a threshold
     at 0, and leaves pa as it is.
 
-    Cost: :math:`O(c)` for the weights, :math:`O(c^2)` time and :math:`O(c)` memory for ``"pa"``: the logistic of a difference is no
-    product of a function of each score (the exponential is, the hinge is linear in pieces), so no sort makes the sum over pairs
-    cheaper. Differentiable; ``"pa"`` once.
+    Cost: :math:`O(c)` for the weights, :math:`O(c\,|Y_+|)` time (on accelerators :math:`O(c^2)`) and :math:`O(c)` memory for ``"pa"``:
+    the logistic of a difference is no product of a function of each score (the exponential is, the hinge is linear in pieces), so
+    no sort makes the sum over pairs cheaper. Differentiable; ``"pa"`` once.
 
     Raises:
         ValueError: scores or relevance that are not finite, negative relevance, shapes or devices that differ, an unknown weighting.

@@ -35,7 +35,8 @@ class RankNetLoss(ScoreLoss):
     The mean over the pairs makes lists of any length compare; a grade counts by its order alone. Constant scores cost
     :math:`\log 2`; the loss goes to 0 as the gaps between grades grow. Convex in the scores.
 
-    Cost: :math:`O(n^2)` time, :math:`O(n)` memory for each list: pairs are computed in blocks and again in the backward pass.
+    Cost: for each list :math:`O(n\,p)` time, with p items that are more relevant than another (on accelerators :math:`O(n^2)`), and
+    :math:`O(n)` memory: pairs are computed in blocks and again in the backward pass.
     Differentiable once.
 
     Raises:
@@ -78,8 +79,8 @@ class LambdaLoss(ScoreLoss):
     Call: as `RankNetLoss`. The sum over the pairs is the paper's. A pair whose swap leaves the metric as it is weighs nothing:
     a list that a cut at k cannot tell better has loss 0.
 
-    Cost: for `ndcg` (any k), `average_precision` and `reciprocal_rank` closed forms: :math:`O(n^2)` time, :math:`O(n)` memory for each
-    list. For any other metric each swap is measured: :math:`n^2` calls on a list of n items, :math:`O(n^3)` time or more,
+    Cost: for `ndcg` (any k), `average_precision` and `reciprocal_rank` closed forms: time and memory of
+    `RankNetLoss`. For any other metric each swap is measured: :math:`n^2` calls on a list of n items, :math:`O(n^3)` time or more,
     :math:`O(n^2)` memory. Differentiable once.
 
     Raises:

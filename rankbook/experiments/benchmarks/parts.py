@@ -17,6 +17,7 @@ import torch
 
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.benchmarks import peers
+from rankbook.experiments.benchmarks.label_sums import label_sums
 from rankbook.experiments.benchmarks.matchings import matchings
 from rankbook.experiments.benchmarks.measures import fresh_peak, fresh_ratios, ratios
 from rankbook.experiments.benchmarks.rows import Row, batch, installed, row, step
@@ -139,4 +140,12 @@ def peak_of_step(loss: str, size: int) -> float:
     return fresh_peak(prepare, "work()")
 
 
-PARTS = {"losses": losses, "floor": floor, "ranks": soft_ranks, "galleries": galleries, "memory": memory, "matchings": matchings}
+PARTS = {
+    "losses": losses,
+    "floor": floor,
+    "ranks": soft_ranks,
+    "galleries": galleries,
+    "memory": memory,
+    "matchings": matchings,
+    "labels": label_sums,
+}
