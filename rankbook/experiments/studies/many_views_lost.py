@@ -1,6 +1,8 @@
 """`rankbook.experiments.studies.many_views` on made data: of every training item one view, drawn at random, is another item's.
 
 Pairs of views then agree for one item in three; no pair is worse than another. Validation and test have all views right.
+
+A first pass had learning rates from 0.001 to 0.1, and three losses chose the last; the grid moved up, and the choices stayed.
 """
 
 from dataclasses import replace
