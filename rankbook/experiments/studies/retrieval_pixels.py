@@ -1,9 +1,9 @@
 """Losses of retrieval on a small network that learns from the pixels: does their order survive another encoder?
 
 The network has seen nothing before, and 200 steps are few: what is compared is how far each loss brings it in the same time. Seven losses,
-one or two of each kind in `rankbook.experiments.studies.retrieval`, with fifteen settings each. Learning rates reach from 3e-4 to 3e-2,
-since in first runs on the validation classes of emoji the normalized softmax was best at 1e-3 and multi-similarity at 1e-2. The
-leaderboard runs the study on pictures of the reader's.
+one or two of each kind, six of them those of `rankbook.experiments.studies.retrieval`, with fifteen settings each. Learning rates reach
+from 3e-4 to 3e-2, since in first runs on the validation classes of emoji the normalized softmax was best at 1e-3 and multi-similarity at
+1e-2. The leaderboard runs the study on pictures of the reader's.
 """
 
 from rankbook.experiments import contenders
