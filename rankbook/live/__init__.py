@@ -43,6 +43,7 @@ from rankbook.live.staircase import Staircase
 from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
 from rankbook.live.tie_orders import TieOrders
+from rankbook.live.tied_codes import TiedCodes
 from rankbook.live.two_masters import TwoMasters
 from rankbook.live.upper_bound import UpperBound
 from rankbook.live.which_loss import WhichLoss
@@ -82,6 +83,7 @@ __all__ = [
     "SupRankStep",
     "TauGradient",
     "TieOrders",
+    "TiedCodes",
     "TwoMasters",
     "UpperBound",
     "WhichLoss",

@@ -36,6 +36,7 @@ from rankbook.live import (
     Staircase,
     SupRankStep,
     TauGradient,
+    TiedCodes,
     TieOrders,
     TwoMasters,
     UpperBound,
@@ -219,6 +220,13 @@ SCENES = {
     Staircase: [{}, {"x": 0.25}, {"scores": [0.5] * 20, "x": 0.0, "tau": 0.001}, {"tau": 1.0}],
     SupRankStep: [{}, {"gap": -0.2, "tau": 0.1}, {"gap": 0.5, "rho": 300.0, "delta": 0.01}, {"gap": 0.0}],
     TauGradient: [{}, {"gap": -1.0, "tau": 0.001}, {"gap": 0.5, "tau": 0.001}, {"gap": 0.0, "tau": 1.0}],
+    TiedCodes: [
+        {},
+        {"bits": 1},
+        {"bits": 48},
+        {"codes": [0, 0, 0], "relevance": [0, 1, 0], "bits": 12},  # all alike
+        {"codes": [2**48 - 1, 5], "relevance": [0, 0]},
+    ],
     TieOrders: [
         {},
         {"step": 1.0, "k": 1},

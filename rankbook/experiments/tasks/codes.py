@@ -1,0 +1,84 @@
+"""Retrieval by codes of bits: a linear layer on frozen features, its signs as the code; and how a code is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from rankbook.datasets import Samples, emoji
+from rankbook.evaluation import evaluate_retrieval
+from rankbook.experiments.runs import one_thread
+from rankbook.experiments.tasks.fitting import minimize, seeded
+from rankbook.experiments.tasks.retrieval import loaded
+from rankbook.metrics import average_precision
+from rankbook.metrics.tied import counts_by_level, tied_average_precision
+from rankbook.training import BalancedBatches
+
+
+def hamming_distances(queries: Tensor, gallery: Tensor) -> Tensor:
+    """Bits that differ ``[q, m]``, int64, between the signs of ``[q, K]`` and ``[m, K]`` real codes; 0 is the bit of the negative.
+
+    >>> from rankbook.experiments.tasks.codes import hamming_distances
+    >>> hamming_distances(torch.tensor([[0.3, -2.0]]), torch.tensor([[1.0, -1.0], [-0.1, 0.2]]))
+    tensor([[0, 2]])
+    """
+    a, b = ((codes > 0).float() * 2 - 1 for codes in (queries, gallery))
+    return ((queries.shape[1] - a @ b.T) / 2).round().long()
+
+
+def measure_codes(codes: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Of each real code ``[n, K]``: AP of its Hamming distances to all others, as the mean of all orders of ties ("mAP"), worst, best.
+
+    Every item must have another of its class to find.
+    """
+    where = ~torch.eye(len(codes), dtype=torch.bool)
+    distances = hamming_distances(codes, codes)
+    worst, mean, best = tied_average_precision(*counts_by_level(distances, labels[:, None] == labels, codes.shape[1] + 1, where=where))
+    return {"mAP": mean, "worst": worst, "best": best}
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Bits for features so that the nearest codes of an item are of its class, on classes that training has not seen.
+
+    Args:
+        load: split -> samples; splits are disjoint in classes.
+        classes, per_class: the shape of a batch.
+    """
+
+    load: Callable[..., Samples] = emoji
+    classes: int = 32
+    per_class: int = 4
+
+    metrics: ClassVar[tuple[str, ...]] = ("mAP", "worst", "best", "real")
+
+    def fit(self, loss: nn.Module, *, lr: float, steps: int, seed: int) -> nn.Module:
+        """Train the linear layer; the same call gives the same one.
+
+        Args:
+            loss: (codes, labels) -> loss, and ``bits``, how many it wants.
+            lr: peak learning rate of AdamW; it falls to 0 along a cosine.
+            steps: batches.
+            seed: of the first weights and the batches.
+        """
+        data = loaded(self.load, "train", None)
+        with seeded(seed) as generator:
+            model = nn.Linear(data.inputs.shape[1], loss.bits)
+            batches = BalancedBatches(data.inputs, data.labels, classes=self.classes, per_class=self.per_class, generator=generator)
+            minimize(model, loss, batches, lr=lr, steps=steps)
+        return model
+
+    def measure(self, model: nn.Module, split: str) -> dict[str, float]:
+        """`measure_codes` of the signs, and "real", the mAP of the cosine of the numbers before the cut."""
+        data = loaded(self.load, split, None)
+        with one_thread(), torch.no_grad():
+            codes = model(data.inputs)
+            found = {name: values.mean().item() for name, values in measure_codes(codes, data.labels).items()}
+            return {name: found[name] for name in ("mAP", "worst", "best")} | {
+                "real": evaluate_retrieval(normalize(codes, dim=-1), data.labels, metrics={"AP": average_precision})["AP"]
+            }
