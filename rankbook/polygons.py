@@ -38,10 +38,10 @@ def polygon_box_loss(
     boxes: Tensor,
     *,
     unary: float = 1.0,
-    local: float = 2.0,
-    region: float = 30.0,
-    tau: float = 0.5,
-    sigma: float = 0.15,
+    local: float = 0.3,
+    region: float = 10.0,
+    tau: float = 0.15,
+    sigma: float = 0.05,
     dilation: int = 2,
     reduction: str = "mean",
 ) -> Tensor:
@@ -69,10 +69,11 @@ def polygon_box_loss(
         dilation: steps to a neighbor, in pixels.
         reduction: ``"mean"``, ``"sum"``, or ``"none"`` for one number a polygon ``[b]``.
 
-    The default weights, tau and sigma are for colors between 0 and 1 and crops of 50 to 100 pixels. The released configuration has
-    (1, .5, .03) on LAB colors, sigma 2, crops of 64 pixels, and raises ``local`` from 0 over the first steps.
+    The default weights, tau and sigma are those that validation pictures chose in the study ``polygons``, for colors between 0 and 1 and
+    pictures of 32 pixels; only their proportion matters to Adam. The released configuration has (1, .5, .03) on LAB colors, sigma 2,
+    crops of 64 pixels, and raises ``local`` from 0 over the first steps.
 
-    Cost: :math:`O(b\,N\,v)`.
+    Cost: :math:`O(b\,N\,v)`; of memory for the gradient :math:`O(b\,N)`, since only the nearest edge of a pixel has one.
 
     Raises:
         ValueError: shapes that do not fit, values that are not finite, boxes without an area, knobs out of range.
@@ -84,9 +85,9 @@ def polygon_box_loss(
     >>> image[..., 2:6, 2:6] = 1
     >>> box = torch.tensor([[2.0, 2.0, 6.0, 6.0]])
     >>> rb.polygon_box_loss(square, image, box, tau=0.1)
-    tensor(1.0354)
+    tensor(0.3300)
     >>> rb.polygon_box_loss(square - 1, image, box, tau=0.1)
-    tensor(6.1810)
+    tensor(2.3332)
     """
     weights = [check_number(name, value, at_least=0) for name, value in (("unary", unary), ("local", local), ("region", region))]
     reduction = check_choice("reduction", reduction, ("mean", "sum", "none"))
@@ -97,7 +98,7 @@ def polygon_box_loss(
 
 @full_precision
 def polygon_box_terms(
-    polygons: Tensor, images: Tensor, boxes: Tensor, *, tau: float = 0.5, sigma: float = 0.15, dilation: int = 2
+    polygons: Tensor, images: Tensor, boxes: Tensor, *, tau: float = 0.15, sigma: float = 0.05, dilation: int = 2
 ) -> PolygonTerms:
     """The three terms of `polygon_box_loss` by themselves, unweighted, one number a polygon; arguments and errors as there.
 
@@ -105,7 +106,7 @@ def polygon_box_terms(
     >>> image = torch.zeros(1, 1, 8, 8)
     >>> image[..., 2:6, 2:6] = 1
     >>> rb.polygon_box_terms(square, image, torch.tensor([[2.0, 2.0, 6.0, 6.0]]), tau=0.1)
-    PolygonTerms(unary=tensor([0.]), local=tensor([0.0398]), region=tensor([0.0319]))
+    PolygonTerms(unary=tensor([0.]), local=tensor([0.0379]), region=tensor([0.0319]))
     """
     sigma, dilation = check_positive("sigma", sigma), check_count("dilation", dilation)
     polygons = _check_polygons(polygons)
@@ -129,7 +130,7 @@ def polygon_box_terms(
     return PolygonTerms(1 - complete_iou(around, boxes), _local(inside, images, boxes, sigma, dilation), _region(inside, images))
 
 
-def soft_inside(polygons: Tensor, height: int, width: int, *, tau: float = 0.5, rule: str = "winding") -> Tensor:
+def soft_inside(polygons: Tensor, height: int, width: int, *, tau: float = 0.15, rule: str = "winding") -> Tensor:
     r"""How far a pixel lies inside of a polygon, from 0 to 1, with a gradient for the corners near it: ``[b, height, width]``.
 
     .. math:: U'(x) = \sigma\Bigl(\frac{2\,(U(x) - \frac12)\, D(x)^2}{\tau}\Bigr)
@@ -157,21 +158,32 @@ def soft_inside(polygons: Tensor, height: int, width: int, *, tau: float = 0.5, 
     height, width = check_count("height", height), check_count("width", width)
     rule = check_choice("rule", rule, ("winding", "crossing"))
     y, x = torch.meshgrid(*(torch.arange(size, device=polygons.device) + 0.5 for size in (height, width)), indexing="ij")
-    points = torch.stack([x, y], -1).reshape(-1, 1, 2).to(polygons.dtype)
-    start, end = polygons[:, None], polygons.roll(-1, 1)[:, None]  # [b, 1, v, 2]
-    along, toward = end - start, points - start
-    share = (toward * along).sum(-1) / along.square().sum(-1).clamp(min=torch.finfo(along.dtype).tiny)
-    squares = (toward - share.clamp(0, 1)[..., None] * along).square().sum(-1).amin(-1)
-    with torch.no_grad():
-        above, below = start[..., 1] <= points[..., 1], end[..., 1] <= points[..., 1]
-        left = along[..., 0] * toward[..., 1] > along[..., 1] * toward[..., 0]
-        turns = (above & ~below & left).long() - (~above & below & (along[..., 0] * toward[..., 1] < along[..., 1] * toward[..., 0])).long()
+    points = [values.reshape(-1, 1).to(polygons.dtype) for values in (x, y)]
+    ends = torch.cat([polygons, polygons.roll(-1, 1)], -1)  # [b, v, 4], the two ends of an edge
+    with torch.no_grad():  # over all edges only what picks one: the gradient, and its memory, are those of the nearest
+        edges = ends[:, None].unbind(-1)  # four of [b, 1, v]
+        nearest = _squares(*edges, *points).argmin(-1)
+        ax, ay, bx, by = edges
+        x, y = points
+        above, below = ay <= y, by <= y
+        side = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
+        turns = (above & ~below & (side > 0)).long() - (~above & below & (side < 0)).long()
         if rule == "winding":
             inside = turns.sum(-1) != 0
         else:
             inside = turns.abs().sum(-1) % 2 == 1
+    edge = ends.gather(1, nearest[..., None].expand(-1, -1, 4)).unbind(-1)  # four of [b, height * width]
+    squares = _squares(*edge, points[0][:, 0], points[1][:, 0])
     sign = torch.where(inside, 1.0, -1.0).to(squares.dtype)
     return (sign * squares / tau).sigmoid().unflatten(1, (height, width))
+
+
+def _squares(ax: Tensor, ay: Tensor, bx: Tensor, by: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances of points (x, y) to the edges from a to b."""
+    bx, by, x, y = bx - ax, by - ay, x - ax, y - ay
+    share = (x * bx + y * by) / (bx.square() + by.square()).clamp(min=torch.finfo(bx.dtype).tiny)
+    share = share.clamp(0, 1)
+    return (x - share * bx).square() + (y - share * by).square()
 
 
 def complete_iou(boxes: Tensor, others: Tensor) -> Tensor:

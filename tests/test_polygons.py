@@ -195,3 +195,15 @@ def test_what_it_refuses(changed, message):
     given = {"polygons": polygons, "images": images, "boxes": boxes} | changed
     with pytest.raises(ValueError, match=message):
         rb.polygon_box_loss(**given)
+
+
+def test_the_gradient_keeps_one_edge_a_pixel():
+    """What is saved for it does not grow with the corners, and a pixel between two edges counts once."""
+    kept = []
+    polygons = torch.rand(1, 40, 2, dtype=torch.float64, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: (kept.append(x.numel()), x)[1], lambda x: x):
+        rb.soft_inside(SIZE * polygons, SIZE, SIZE)
+    assert max(kept) <= 4 * SIZE * SIZE
+    square = torch.tensor([[[2.0, 2.0], [6.0, 2.0], [6.0, 6.0], [2.0, 6.0]]], dtype=torch.float64, requires_grad=True)
+    rb.soft_inside(square, 8, 8, tau=4.0)[0, 0, 0].backward()  # nearest to a corner: both of its edges end there
+    assert square.grad[0, 0].abs().min() > 0 and square.grad[0, 1:].abs().max() == 0

@@ -40,7 +40,7 @@ ABOVE = {
     "table": set(),
     "advice": set(),
     "viz": {"checks", "types", "ranks", "metrics"},
-    "live": {"advice", "checks", "files", "types", "relevance", "ranks", "metrics", "losses", "gap", "calibrated", "sorters"},
+    "live": {"advice", "checks", "files", "types", "relevance", "ranks", "metrics", "losses", "gap", "calibrated", "polygons", "sorters"},
     "training": {*CORE, "files", "datasets"},
     "integrations": set(CORE),
     "sorters": {"archive", "files", "checks", "precision", "types", "ranks", "training"},

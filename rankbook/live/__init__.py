@@ -29,6 +29,7 @@ from rankbook.live.metric_board import MetricBoard
 from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.milder_mistakes import MilderMistakes
 from rankbook.live.neighbors import Neighbors
+from rankbook.live.polygon_fit import PolygonFit
 from rankbook.live.predict import Predict
 from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
@@ -69,6 +70,7 @@ __all__ = [
     "MetricGradient",
     "MilderMistakes",
     "Neighbors",
+    "PolygonFit",
     "Predict",
     "RankMargin",
     "RankStrip",

@@ -3,6 +3,8 @@
 A new figure joins the tests when its class stands in ``rankbook.live.__all__``; here it needs its own scenes.
 """
 
+import base64
+
 import rankbook as rb
 from rankbook.live import (
     BatchPositives,
@@ -24,6 +26,7 @@ from rankbook.live import (
     MetricGradient,
     MilderMistakes,
     Neighbors,
+    PolygonFit,
     RankerGallery,
     RankMargin,
     RankStrip,
@@ -166,6 +169,14 @@ SCENES = {
             "models": {"x": ([[2, 1], [0, 1]], [1, 1])},
             "second": 0,
         },
+    ],
+    PolygonFit: [
+        {},
+        {"unary": 0.0, "local": 2.0},
+        {"radii": [3.1, 9.7, 14.2, 5.3, 16.0, 0.5, 8.8, 11.9], "region": 0.0},
+        {"radii": [0.5] * 24, "box": [20.0, 1.0, 31.5, 9.25]},  # collapsed, beside its box
+        {"picture": base64.b64encode(bytes(range(256)) * 16).decode(), "radii": [9.3, 4.1, 12.7] * 5},
+        {"picture": base64.b64encode(bytes(4096)).decode()},  # black, and without a mask
     ],
     RankMargin: [
         {},
