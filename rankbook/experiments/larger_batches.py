@@ -27,6 +27,8 @@ def contender(pretrained: bool, frozen: bool, rates: tuple[float, ...]) -> Conte
     return Contender(partial(starting, pretrained=pretrained, frozen=frozen), {"lr": rates})
 
 
+RATES = (3e-4, 1e-3, 3e-3)
+
 # Batches of 128 photographs of 64 pixels.
 FINE_TUNED = Study(
     name="large_batches_finetuned",
@@ -34,9 +36,9 @@ FINE_TUNED = Study(
     data="cub",
     task=FineTuning(),
     contenders={
-        "frozen": contender(True, True, (1e-3, 3e-3, 1e-2)),
-        "fine-tuned": contender(True, False, (1e-4, 3e-4, 1e-3)),
-        "random": contender(False, False, (3e-4, 1e-3, 3e-3)),
+        "frozen": contender(True, True, RATES),
+        "fine-tuned": contender(True, False, RATES),
+        "random": contender(False, False, RATES),
     },
     grid={},
     steps=40,

@@ -5,8 +5,8 @@ import torch
 from sklearn.metrics import label_ranking_loss
 
 import rankbook as rb
-from rankbook.experiments.tasks.instance_labels import InstanceLabels, pairs_right
-from rankbook.experiments.tasks.labels import Scorer, Tagged
+from rankbook.experiments.tasks.instance_labels import InstanceLabels, every_fourth, every_fourth_keyword, pairs_right
+from rankbook.experiments.tasks.labels import Scorer, Tagged, emoji_keywords
 
 
 def pictures():
@@ -35,3 +35,11 @@ def test_a_training_orders_the_labels_of_unseen_pictures(weighting):
     found = task.measure(task.fit(loss, lr=0.1, steps=80, seed=0), "test")
     assert start == {"pairs right": 0, "first right": 0}  # all scores are 0: every pair ties
     assert found["pairs right"] > 0.8 and found["first right"] > 0.7
+
+
+def test_a_quarter_of_the_labels_are_the_same_pictures_and_some_of_their_labels():
+    few, all_labels = every_fourth_keyword(), emoji_keywords()
+    assert few.names == all_labels.names[::4] and len(few.names) == 10
+    assert torch.equal(few.inputs, all_labels.inputs) and torch.equal(few.groups, all_labels.groups)
+    assert all(torch.equal(few.targets[:, i], all_labels.targets[:, all_labels.names.index(name)]) for i, name in enumerate(few.names))
+    assert every_fourth(pictures()).names == ("a",)
