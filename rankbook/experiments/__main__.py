@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rankbook.checks import check_count
-from rankbook.experiments import evidence, larger_batches, leaderboard, untrained
+from rankbook.experiments import evidence, leaderboard, untrained
 from rankbook.experiments.command import told
 from rankbook.experiments.parts import AT_HAND
 from rankbook.experiments.studies import studies
@@ -34,7 +34,7 @@ TABLES = (evidence.NAME, leaderboard.NAME, untrained.NAME)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    known = {**studies(), **larger_batches.STUDIES}
+    known = studies()
     parser = argparse.ArgumentParser(
         "python -m rankbook.experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,6 +21,9 @@ def told(parser: argparse.ArgumentParser) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # who read the output has left, such as `head`; nothing is wrong, and Python's last flush shall not say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        parser.exit(1)
     except (ValueError, OSError) as error:
         parser.error("\n".join([str(error), *getattr(error, "__notes__", ())]))
     except KeyboardInterrupt:

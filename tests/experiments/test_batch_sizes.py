@@ -6,7 +6,6 @@ import torch
 import rankbook as rb
 from experiments.test_pixels import few
 from experiments.tiny import clusters
-from rankbook.experiments.larger_batches import STUDIES as UNSTORED
 from rankbook.experiments.parts import signature
 from rankbook.experiments.studies import studies
 from rankbook.experiments.studies.large_batches_whole import STUDY as WHOLE
@@ -81,10 +80,3 @@ def test_untrained_features_are_those_of_random_first_weights():
         first = Patches(48).blocks(pictures.inputs[:3].float() / 255).flatten(1)
     torch.testing.assert_close(data.inputs[:3], torch.nn.functional.normalize(first, dim=1))
     assert torch.equal(data.labels, pictures.labels) and data.inputs.shape == (len(pictures), 1024)
-
-
-def test_what_is_not_stored_is_not_among_the_studies():
-    """Else the chapter could quote it; and no key of theirs is a key of another."""
-    assert not set(UNSTORED) & set(studies())
-    assert len({signature(study.task) + study.name for study in UNSTORED.values()}) == len(UNSTORED)
-    assert all(len(study.test_seeds) >= 5 and study.question.endswith("?") for study in UNSTORED.values())

@@ -1,6 +1,9 @@
 """The command line of the studies says what it would do, runs one, and reports it."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -127,3 +130,15 @@ def test_an_interruption_says_how_to_go_on_and_the_command_does(known, tmp_path,
     assert len(read_table(tmp_path / "counted.csv")) == 4
     command.main(["counted", "--folder", str(tmp_path)])
     assert len(runs) == 5 + 18 and "4 of 22 runs are stored" in capsys.readouterr().out
+
+
+def test_who_reads_no_further_sees_no_error():
+    """As in `... | head -1`."""
+    code = (
+        "import argparse\nfrom rankbook.experiments.command import told\n"
+        "with told(argparse.ArgumentParser()):\n    while True:\n        print('a line', flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == f"a line{os.linesep}".encode()
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(60) == 1

@@ -9,7 +9,7 @@ from torch import nn
 
 import rankbook as rb
 from rankbook.datasets import Samples
-from rankbook.experiments import larger_batches
+from rankbook.experiments.studies import large_batches_finetuned
 from rankbook.experiments.tasks.finetuning import Encoder, FineTuning, Lite0, StartingFrom
 
 
@@ -74,7 +74,7 @@ def test_missing_packages_are_named(monkeypatch):
 
 def test_the_contenders_begin_as_they_are_called():
     pytest.importorskip("efficientnet_lite_pytorch")
-    made = {name: contender.make(lr=0.5) for name, contender in larger_batches.FINE_TUNED.contenders.items()}
+    made = {name: contender.make(lr=0.5) for name, contender in large_batches_finetuned.STUDY.contenders.items()}
     encoders = {name: loss.make(7) for name, loss in made.items()}
     stem = {name: encoder.backbone.network._conv_stem.weight for name, encoder in encoders.items()}
     assert torch.equal(stem["frozen"], stem["fine-tuned"]) and not torch.equal(stem["frozen"], stem["random"])
