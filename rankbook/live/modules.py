@@ -33,9 +33,7 @@ def modules(kind: str) -> list[str]:
 
 def module(name: str) -> tuple[list[str], str]:
     """What the module ``name`` imports, and the body of the function of those modules that returns what it exports."""
-    (path,) = FOLDER.rglob(f"{name}.js")
-    source = path.read_text(encoding="utf-8")
-    exported = _EXPORT.findall(source)
+    source, exported = _source(name), _exports(name)
     body = _IMPORT.sub(r"const {\1} = \2;\n", source)
     body, defaults = _DEFAULT.subn("return ", _EXPORT.sub("", body))
     if leftover := _LEFTOVER.search(body):
@@ -43,9 +41,22 @@ def module(name: str) -> tuple[list[str], str]:
             f'{name}.js: cannot join {leftover.group().strip()!r}; write `import {{ a, b }} from "../core/file.js";`, '
             "`export function`, `export const`, or one `export default` at the end"
         )
+    for names, needed in _IMPORT.findall(source):
+        for one in names.replace(",", " ").split():
+            if one not in _exports(needed):
+                raise ValueError(f"{name}.js: {needed}.js exports no {one}; each `export const` names one thing, and only that")
     if not defaults:
         body += f"return {{ {', '.join(exported)} }};\n"
     return [needed for _, needed in _IMPORT.findall(source)], body
+
+
+def _source(name: str) -> str:
+    (path,) = FOLDER.rglob(f"{name}.js")
+    return path.read_text(encoding="utf-8")
+
+
+def _exports(name: str) -> list[str]:
+    return _EXPORT.findall(_source(name))
 
 
 def join(names: list[str]) -> str:

@@ -60,6 +60,14 @@ def test_a_statement_that_cannot_be_joined_is_an_error(tmp_path, monkeypatch):
         modules.join(["odd"])
 
 
+def test_an_imported_name_that_no_file_exports_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "two.js").write_text("export const A = 1, B = 2;\n")
+    (tmp_path / "odd.js").write_text('import { A, B } from "./two.js";\nexport const C = A + B;\n')
+    monkeypatch.setattr(modules, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"odd\.js: two\.js exports no B; each `export const` names one thing"):
+        modules.join(["odd"])
+
+
 def test_a_notebook_gets_one_module(figure):
     assert f'data-module="{figure._module}"' in figure._repr_mimebundle_()[0]["text/html"]
     assert len(re.findall(r"^export ", str(figure._esm), re.MULTILINE)) == 1
