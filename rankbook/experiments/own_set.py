@@ -16,7 +16,7 @@ from rankbook.datasets import ImageFiles, Samples, image_folder
 from rankbook.datasets.ready_features import FILE, ready_features
 from rankbook.experiments.tasks.pixels import SIZE, PixelRetrieval, in_memory
 from rankbook.experiments.tasks.retrieval import Retrieval
-from rankbook.experiments.train.data import PLACES, checksum, known
+from rankbook.experiments.train.data import PLACES, checksum, known, with_classes
 
 #: What each network reads. The head is linear, the other small and trained from its first weights.
 NETWORKS = {"head": "features", "pixels": "images"}
@@ -111,12 +111,10 @@ def parts(data: str, root: Path | None, network: str) -> Parts:
 
 
 def _checked(found: Parts, data: str) -> Parts:
-    """Each split that searches itself has something to find and something to confuse it with."""
+    """Each split that searches itself has classes; one that searches the training items needs none of its own."""
     for split, samples in zip(found._fields, found[:3], strict=False):
         if split == "train" or found.gallery is None:
-            useful = int((samples.labels.unique(return_counts=True)[1] > 1).sum())
-            if useful < 2:
-                raise ValueError(f"data must have two classes or more of two items or more in each split, {data} has {useful} in {split}")
+            with_classes(samples, data, split)
     return found
 
 

@@ -221,6 +221,15 @@ def test_sets_are_found_by_name(monkeypatch):
     assert train.inputs.dtype == torch.float32 and len(judged) == 4
 
 
+def test_a_set_without_classes_is_named(monkeypatch):
+    def singles(root, split="all") -> "Samples":
+        return Samples(torch.eye(4), torch.arange(4))
+
+    monkeypatch.setattr(datasets, "voc", singles)
+    with pytest.raises(ValueError, match="two classes or more of two items or more in each split, voc has 0 in train"):
+        split_samples("voc", Path("here"))
+
+
 def test_a_folder_is_split_by_class(photos):
     train, judged = split_samples(str(photos), None, size=8, validation=0.34)
     assert len(train.labels.unique()) == 4 and len(judged.labels.unique()) == 2

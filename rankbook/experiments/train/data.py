@@ -47,7 +47,7 @@ def split_samples(
         validation: the share of the classes to judge on, where a set sets none apart for it; which ones is the same each time.
 
     Raises:
-        ValueError: no such set, a place that is missing, an option that the set has not.
+        ValueError: no such set, a place that is missing, an option that the set has not, fewer than two classes of two items on a side.
     """
     loaders = known()
     if data not in loaders:
@@ -69,7 +69,8 @@ def split_samples(
     given = {name: value for name, value in given.items() if value is not None}
     splits = get_args(get_type_hints(loader).get("split")) if "split" in takes else ()
     if "split" in takes and (not splits or "validation" in splits):
-        return tuple(_whole_floats(loader(split=split, **given)) for split in ("train", "validation"))
+        train, judged = (_whole_floats(loader(split=split, **given)) for split in ("train", "validation"))
+        return with_classes(train, data, "train"), with_classes(judged, data, "validation")
     samples = _whole_floats(loader(split="train", **given) if splits else loader(**given))
     classes = samples.labels.unique()
     judged = round(validation * len(classes))
@@ -77,7 +78,15 @@ def split_samples(
         raise ValueError(f"validation must leave classes on both sides, got {judged} of {len(classes)}")
     chosen = classes[torch.randperm(len(classes), generator=torch.Generator().manual_seed(0))[:judged]]
     held = torch.isin(samples.labels, chosen)
-    return samples[~held], samples[held]
+    return with_classes(samples[~held], data, "train"), with_classes(samples[held], data, "validation")
+
+
+def with_classes(samples: Samples, data: str, split: str) -> Samples:
+    """The samples, if there is something to find among them and something to confuse it with."""
+    useful = int((samples.labels.unique(return_counts=True)[1] > 1).sum())
+    if useful < 2:
+        raise ValueError(f"data must have two classes or more of two items or more in each split, {data} has {useful} in {split}")
+    return samples
 
 
 def checksum(samples: Samples) -> str:
