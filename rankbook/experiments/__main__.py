@@ -23,7 +23,6 @@ from pathlib import Path
 from rankbook.checks import check_count
 from rankbook.experiments import evidence, leaderboard, untrained
 from rankbook.experiments.command import told
-from rankbook.experiments.parts import AT_HAND
 from rankbook.experiments.studies import studies
 from rankbook.experiments.study import Study
 from rankbook.experiments.tables import data_folder
@@ -68,7 +67,7 @@ def run(study: Study, options: argparse.Namespace, folder: Path) -> None:
     check_count("jobs", options.jobs)
     seeds = None if options.seeds is None else tuple(range(check_count("seeds", options.seeds)))
     study = study.on(options.data or study.data, options.root, device=options.device, test_seeds=seeds)
-    if study.data not in AT_HAND and options.root is None:
+    if not study.at_hand and options.root is None:
         raise ValueError(f"{study.data} does not come with the package; say where it is: --root DIR")
     if options.name == untrained.NAME:
         print(untrained.write(study, folder))

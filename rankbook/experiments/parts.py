@@ -87,9 +87,3 @@ def as_in(values: tuple[Any, ...], value: Any) -> Any:
     """The value of a grid that is stored as ``value``; a value of no grid stays what it is."""
     value = None if isinstance(value, float) and math.isnan(value) else value
     return next((one for one in values if key({"": one}) == key({"": value})), value)
-
-
-def asked(study: Any, one: str) -> Any:
-    """What studies that stand side by side must agree in. Of a grid the sizes alone: where a contender's best lies beyond, it may move."""
-    value = getattr(study, one)
-    return {knob: len(values) for knob, values in value.items()} if one == "grid" else value

@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from rankbook.experiments.parts import AT_HAND, BUNDLED, Contender, Results, Task, as_in, asked, signature
+from rankbook.experiments.fairness import check_fair
+from rankbook.experiments.parts import AT_HAND, BUNDLED, Contender, Results, Task, as_in, signature
 from rankbook.experiments.runs import Config, fill, found, key
 from rankbook.experiments.tables import data_folder, read_lines, stored_path
 
@@ -68,28 +69,7 @@ class Study:
     chapter: str = ""
 
     def __post_init__(self) -> None:
-        others = {} if self.beside is None else self.beside.contenders
-        sizes = {loss: math.prod(map(len, one.grid.values())) for loss, one in (*others.items(), *self.contenders.items())}
-        if len(set(sizes.values())) != 1:
-            raise ValueError(f"contenders must have grids of one size, got {sizes}")
-        taken = {"loss", "task", "steps", "seed", "split", *self.grid}
-        for loss, contender in self.contenders.items():
-            if clash := taken & set(contender.grid):
-                raise ValueError(
-                    f"the knobs of {loss!r} must have other names than {', '.join(sorted(taken))}, got {', '.join(sorted(clash))}"
-                )
-        if shared := set(self.tuning_seeds) & set(self.test_seeds):
-            raise ValueError(f"tuning_seeds and test_seeds must be disjoint, both have {sorted(shared)}")
-        if self.choose_by not in self.task.metrics:
-            raise ValueError(f"choose_by must be one of {', '.join(self.task.metrics)}, got {self.choose_by!r}")
-        if self.reference not in {*self.contenders, *others} or set(self.contenders) & set(others):
-            raise ValueError(f"reference must be one contender, here or in `beside`, and no name in both; got {self.reference!r}")
-        for name, task in self.sets.items():
-            if task.metrics != self.task.metrics or name == self.data:
-                raise ValueError(f"sets must have other names than {self.data!r} and its metrics, got {name!r} with {task.metrics}")
-        for one in ("task", "grid", "steps", "tuning_seeds", "test_seeds", "choose_by"):
-            if self.beside is not None and asked(self.beside, one) != asked(self, one):
-                raise ValueError(f"a study must agree in {one} with the one that it stands beside, {self.beside.name!r}")
+        check_fair(self)
 
     # ------------------------------------------------------------------ other data
 
@@ -220,8 +200,14 @@ class Study:
         return len(there), total, sum(seconds[one] for one in there)
 
     @property
+    def at_hand(self) -> bool:
+        """Whether every reader has the data: they come with the package, or are drawn."""
+        return self.data in AT_HAND or "root" not in {one.name for one in fields(self.task)}
+
+    @property
     def command(self) -> str:
-        return f"python -m rankbook.experiments {self.name}" + ("" if self.data in AT_HAND else f" --data {self.data} --root DIR")
+        options = "" if self.data in AT_HAND else f" --data {self.data}" + ("" if self.at_hand else " --root DIR")
+        return f"python -m rankbook.experiments {self.name}{options}"
 
     def _results(self, lines: Callable[[list[Config]], pd.DataFrame]) -> Results:
         tuning = lines(self._tuning())

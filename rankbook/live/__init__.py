@@ -30,6 +30,7 @@ from rankbook.live.metric_gradient import MetricGradient
 from rankbook.live.milder_mistakes import MilderMistakes
 from rankbook.live.neighbors import Neighbors
 from rankbook.live.polygon_fit import PolygonFit
+from rankbook.live.pose_pairs import PosePairs
 from rankbook.live.predict import Predict
 from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
@@ -71,6 +72,7 @@ __all__ = [
     "MilderMistakes",
     "Neighbors",
     "PolygonFit",
+    "PosePairs",
     "Predict",
     "RankMargin",
     "RankStrip",

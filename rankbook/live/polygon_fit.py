@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from rankbook.live.figure import LiveFigure
 from rankbook.live.star_picture import BOX, PICTURE
-from rankbook.live.traits import BadTrait, Checked, number, numbers
+from rankbook.live.traits import BadTrait, number, numbers, pixels
 from rankbook.polygons import polygon_box_terms, soft_inside
 
 SIDE = 32  # pixels
@@ -21,17 +20,6 @@ TURN = math.pi / 180  # of the first ray from the top: no polygon is its own mir
 TAU, SIGMA = 0.5, 0.1
 # whose box is that of the star
 ELLIPSE = (10, 10.09, 10.33, 10.64, 10.9, 11, 10.88, 10.6, 10.3, 10.08, 10, 10.09, 10.33, 10.64, 10.9, 11, 10.88, 10.6, 10.3, 10.08)
-
-
-def pixels(name: str, value: Any) -> str:
-    """A picture as base64 of 32 x 32 x 4 bytes: red, green, blue, and 1 where the thing is."""
-    try:
-        size = len(base64.b64decode(value, validate=True))
-    except (TypeError, ValueError, binascii.Error):
-        size = None
-    if size != 4 * SIDE * SIDE:
-        raise ValueError(f"{name} must be base64 of {SIDE} x {SIDE} x 4 bytes, row by row, got {value!r:.40}")
-    return value
 
 
 class PolygonFit(LiveFigure, module="polygon_fit"):
@@ -50,7 +38,7 @@ class PolygonFit(LiveFigure, module="polygon_fit"):
     unary = number(1.0, 0.0, 2.0)
     local = number(0.5, 0.0, 2.0)
     region = number(5.0, 0.0, 20.0)
-    picture = Checked(PICTURE, pixels)
+    picture = pixels(PICTURE, (SIDE, SIDE, 4), "row by row")
     box = numbers(BOX, 4, 4, 0, SIDE)
 
     @traitlets.validate("box")

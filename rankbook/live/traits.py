@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,6 +80,21 @@ def angles(default: Sequence[int]) -> Checked:
         if not isinstance(values, (list, tuple)) or not 2 <= len(values) <= 8:
             raise ValueError(f"{name} must be a list of 2 to 8 whole degrees, got {values!r:.60}")
         return [check_count(f"{name}[{i}]", value, at_least=0, at_most=359) for i, value in enumerate(values)]
+
+    return Checked(default, check)
+
+
+def pixels(default: str, shape: tuple[int, int, int], order: str) -> Checked:
+    """Base64 of as many bytes, in an order such as "row by row"."""
+
+    def check(name: str, value: Any) -> str:
+        try:
+            size = len(base64.b64decode(value, validate=True))
+        except (TypeError, ValueError, binascii.Error):
+            size = None
+        if size != math.prod(shape):
+            raise ValueError(f"{name} must be base64 of {' x '.join(map(str, shape))} bytes, {order}, got {value!r:.40}")
+        return value
 
     return Checked(default, check)
 

@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from daily import dice
-from rankbook.experiments.parts import AT_HAND
 from rankbook.experiments.runs import key
 from rankbook.experiments.studies import studies
 from rankbook.experiments.tables import read_lines, stored_path
@@ -81,7 +80,7 @@ def test_a_stored_line_can_be_made_again(study):
 
     On another processor the rounding may differ, and training amplifies it: to two digits here, to all on the same machine.
     """
-    if study.data not in AT_HAND:
+    if not study.at_hand:
         pytest.skip(f"{study.data} does not come with the package")
     found = study.results()
     lines = pd.concat([found.tuning, found.lengths, found.test])

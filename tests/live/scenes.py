@@ -27,6 +27,7 @@ from rankbook.live import (
     MilderMistakes,
     Neighbors,
     PolygonFit,
+    PosePairs,
     RankerGallery,
     RankMargin,
     RankStrip,
@@ -187,6 +188,14 @@ SCENES = {
         {"scores": [0.5, 0.5], "relevance": [0, 1], "loss": "place"},
     ],
     RankStrip: [{}, {"scores": TIED, "relevance": [1, 0, 1], "k": 1}, {"scores": [0.5], "relevance": [0], "k": 1}],
+    PosePairs: [
+        {},
+        {"weight": 1.0, "pose": 5, "blend": 0.4},
+        {"weight": 1000.0, "size": 0.05, "pose": 11, "blend": 1.0},
+        {"weight": 0.01},
+        {"weight": 0.1, "size": 0.5},
+        {"task": "pairs"},  # all features are equal
+    ],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
     ScoreAgainstOrder: [
         {},
