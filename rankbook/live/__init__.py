@@ -46,6 +46,7 @@ from rankbook.live.sup_rank_step import SupRankStep
 from rankbook.live.tau_gradient import TauGradient
 from rankbook.live.tie_orders import TieOrders
 from rankbook.live.tied_codes import TiedCodes
+from rankbook.live.top_weights import TopWeights
 from rankbook.live.two_masters import TwoMasters
 from rankbook.live.upper_bound import UpperBound
 from rankbook.live.which_loss import WhichLoss
@@ -88,6 +89,7 @@ __all__ = [
     "TauGradient",
     "TieOrders",
     "TiedCodes",
+    "TopWeights",
     "TwoMasters",
     "UpperBound",
     "WhichLoss",

@@ -42,6 +42,7 @@ from rankbook.live import (
     TauGradient,
     TiedCodes,
     TieOrders,
+    TopWeights,
     TwoMasters,
     UpperBound,
 )
@@ -254,6 +255,7 @@ SCENES = {
         {"relevance": [0] * 8},
         {"scores": [0.5] * 10, "relevance": [1, 0] * 5, "step": 0.01},
     ],
+    TopWeights: [{}, {"n": 1, "misfit": 0.0}, {"n": 7, "misfit": 3.0}, {"n": 1, "misfit": 3.0}, {"n": 4, "misfit": 0.7}],
     TwoMasters: [
         {},
         {"weight": 0.0, "map": "on"},
