@@ -39,13 +39,17 @@ ABOVE = {
     "datasets": {"archive", "files", "checks", "types", "relevance"},
     "table": set(),
     "advice": set(),
+    "road": {"checks"},
     "viz": {"checks", "types", "ranks", "metrics"},
-    "live": {"advice", "checks", "files", "types", "relevance", "ranks", "metrics", "losses", "gap", "calibrated", "polygons", "sorters"},
+    "live": {
+        *("advice", "checks", "files", "types", "relevance", "ranks", "metrics", "losses", "gap", "calibrated", "polygons", "sorters"),
+        "road",
+    },
     "training": {*CORE, "files", "datasets"},
     "integrations": set(CORE),
     "sorters": {"archive", "files", "checks", "precision", "types", "ranks", "training"},
     "statistics": {"checks"},
-    "experiments": {*CORE, "archive", "files", "statistics", "sorters", "datasets", "training"},
+    "experiments": {*CORE, "archive", "files", "statistics", "sorters", "datasets", "training", "road"},
 }
 # What a ranker loads only when it is called: it takes longer to import than the whole core.
 WHEN_CALLED = {"ranks/projection.py": {"scipy"}}  # isotonic regression

@@ -35,6 +35,7 @@ from rankbook.live.predict import Predict
 from rankbook.live.rank_margin import RankMargin
 from rankbook.live.rank_strip import RankStrip
 from rankbook.live.ranker_gallery import RankerGallery
+from rankbook.live.road_scene import RoadScene
 from rankbook.live.score_against_order import ScoreAgainstOrder
 from rankbook.live.score_shares import ScoreShares
 from rankbook.live.score_sweep import ScoreSweep
@@ -78,6 +79,7 @@ __all__ = [
     "RankMargin",
     "RankStrip",
     "RankerGallery",
+    "RoadScene",
     "ScoreAgainstOrder",
     "ScoreShares",
     "ScoreSweep",

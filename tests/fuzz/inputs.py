@@ -149,6 +149,9 @@ KINDS: dict[str, Bad] = {
     "ref_embeddings": {name: make for name, make in FLOATING.items() if name != "longer"},
     "ranks": FLOATING,
     **dict.fromkeys(("polygons", "boxes"), FLOATING),
+    **dict.fromkeys(("speed", "aside", "across", "agents", "base"), FLOATING),
+    "costs": {**FLOATING, "negative": lambda good: -1 - good},
+    **{mask: {**MASK, "None": NO_TENSOR["None"]} for mask in ("seen", "there")},
     "images": {name: make for name, make in FLOATING.items() if name != "longer"},  # wider ones are other pictures
     "probabilities": {**FLOATING, "above 1": lambda good: good + 1, "negative": lambda good: -good},
     "query": FLOATING,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import rankbook as rb
 from fuzz.inputs import CLASSES, EMBEDDINGS, GOOD, GRADE, KINDS, LEVELS, SCORES, SIGMOID, SQUARE, Call, N, arguments, floats
+from rankbook import road
 from rankbook.losses.batch_loss import BatchLoss
 from rankbook.losses.score_loss import ScoreLoss
 
@@ -161,7 +162,18 @@ def others() -> Iterator[Call]:
     yield Call("leave_query_out", rb.leave_query_out, {"size": 3})
 
 
-CALLS = [*rankers(), *metrics(), *losses(), *others()]
+def roads() -> Iterator[Call]:
+    speed, agents = 8 + floats(3), floats(3, N, 5).abs()
+    alone = frozenset(("speed", fault) for fault in ("longer", "empty", "no dimension", "another device"))
+    yield Call("plan_costs", road.plan_costs, {"speed": speed}, alone)
+    yield Call("plans", road.plans, {"speed": speed, "aside": speed - 8, "across": speed - 8})
+    yield Call("agent_costs", road.agent_costs, {"speed": speed, "agents": agents})
+    base, costs, mask = road.plan_costs(speed), road.agent_costs(speed, agents), torch.ones(3, N, dtype=torch.bool)
+    for function, name in ((road.total_costs, "seen"), (road.importance, "seen"), (road.needed_order, "there")):
+        yield Call(function.__name__, function, {"base": base, "costs": costs, name: mask})
+
+
+CALLS = [*rankers(), *metrics(), *losses(), *others(), *roads()]
 
 
 class TooSlow(Exception):

@@ -31,6 +31,7 @@ from rankbook.live import (
     RankerGallery,
     RankMargin,
     RankStrip,
+    RoadScene,
     ScoreAgainstOrder,
     ScoreShares,
     ScoreSweep,
@@ -198,6 +199,13 @@ SCENES = {
         {"task": "pairs"},  # all features are equal
     ],
     RankerGallery: [{}, {"scores": [0.0, 1.0], "item": 0, "knob": 3.0}, {"ranker": "neuralsort", "knob": 0.003}],
+    RoadScene: [
+        {},
+        {"here": [0, 1, 1, 1, 1, 1, 1]},
+        {"here": [0, 0, 1, 1, 1, 1, 1], "speed": 8.0},
+        {"here": [0] * 7, "speed": 6.0},
+        {"x": [10.0] * 7, "y": [0.5] * 7, "speed": 14.0},  # no plan is free
+    ],
     ScoreAgainstOrder: [
         {},
         {"scores": TIED, "target": [0.5, 0.2, 0.2]},
