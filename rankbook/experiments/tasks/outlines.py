@@ -56,14 +56,7 @@ class Outlines:
         """
         split = "validation" if seed >= TUNING else "test"
         scenes = self.load(split, seed, self.pictures)
-        with one_thread():
-            polygons = ellipses(scenes.boxes, self.corners, loss.start).requires_grad_()
-            optimizer = torch.optim.Adam([polygons], lr=self.lr)
-            for _ in range(steps):
-                optimizer.zero_grad()
-                loss(polygons, scenes.images, scenes.boxes).backward()
-                optimizer.step()
-        return Fitted(polygons.detach(), split, seed)
+        return Fitted(fitted(loss, scenes, corners=self.corners, steps=steps, lr=self.lr), split, seed)
 
     def measure(self, model: Fitted, split: str) -> dict[str, float]:
         """Means over the pictures; a polygon is *kept* unless it collapsed. "box IoU" and "box boundary F" are those of the boxes as masks.
@@ -74,6 +67,18 @@ class Outlines:
         if split != model.split:
             raise ValueError(f"split must be {model.split!r}, of which the polygons of seed {model.seed} are, got {split!r}")
         return measured(model.polygons, self.load(split, model.seed, self.pictures))
+
+
+def fitted(loss: nn.Module, scenes: Scenes, *, corners: int, steps: int, lr: float) -> Tensor:
+    """Polygons ``[n, corners, 2]``, each fitted to its picture by itself; arguments as in `Outlines`."""
+    with one_thread():
+        polygons = ellipses(scenes.boxes, corners, loss.start).requires_grad_()
+        optimizer = torch.optim.Adam([polygons], lr=lr)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss(polygons, scenes.images, scenes.boxes).backward()
+            optimizer.step()
+    return polygons.detach()
 
 
 def measured(polygons: Tensor, scenes: Scenes) -> dict[str, float]:
