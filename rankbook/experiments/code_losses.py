@@ -1,4 +1,4 @@
-"""Losses of codes that the chapter on hashing compares: each says by ``bits`` how many it wants."""
+"""Losses of the studies of codes: each says how many bits it wants, and which attention of the network, if any."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rankbook.losses import PairwiseHashLoss, SupConLoss
 
 
 class CodeLoss(nn.Module):
-    """A loss of codes ``[b, bits]`` and labels ``[b]``."""
+    """A loss of codes ``[b, bits]`` and labels ``[b]``, and what it asks of the network: ``bits``, and the name of an ``attention``."""
 
-    def __init__(self, loss: nn.Module, bits: int):
+    def __init__(self, loss: nn.Module, bits: int, attention: str = "none"):
         super().__init__()
-        self.loss, self.bits = loss, bits
+        self.loss, self.bits, self.attention = loss, bits, attention
 
     def forward(self, codes: Tensor, labels: Tensor) -> Tensor:
         return self.loss(codes, labels)
@@ -26,9 +26,9 @@ class OnTheSphere(SupConLoss):
         return super().forward(normalize(codes, dim=-1), labels)
 
 
-def hashed(quantization: float, balanced: bool = True, *, bits: int, margin: float = 2.0) -> CodeLoss:
+def hashed(quantization: float, balanced: bool = True, *, bits: int, margin: float = 2.0, attention: str = "none") -> CodeLoss:
     """By default pairs of one class weigh as much as the others together."""
-    return CodeLoss(PairwiseHashLoss(margin, quantization=quantization, balanced=balanced), bits)
+    return CodeLoss(PairwiseHashLoss(margin, quantization=quantization, balanced=balanced), bits, attention)
 
 
 def released(quantization: float, balanced: bool = True, *, bits: int) -> CodeLoss:

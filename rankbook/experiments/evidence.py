@@ -21,7 +21,7 @@ from rankbook.statistics import paired_differences
 
 NAME = "evidence"
 COMMAND = f"python -m rankbook.experiments {NAME}"
-COLUMNS = ["study", "data", "loss", "rival", "metric", "mean", "low", "high", "seeds", "chapter"]
+COLUMNS = ["study", "data", "loss", "rival", "metric", "mean", "low", "high", "seeds"]
 
 
 def lines(study: Study, folder: str | os.PathLike[str] | None = None) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def lines(study: Study, folder: str | os.PathLike[str] | None = None) -> pd.Data
         pair = paired_differences(test[test["loss"].isin([loss, rival])], study.task.metrics, reference=rival, overlap=study.overlap)
         found.append(pair.rename(columns={"minus": "rival", "runs": "seeds"}))
     whole = pd.concat(found, ignore_index=True)
-    return whole.assign(study=study.name, data=study.data, chapter=study.chapter)[COLUMNS]
+    return whole.assign(study=study.name, data=study.data)[COLUMNS]
 
 
 def complete(study: Study, folder: Path) -> bool:

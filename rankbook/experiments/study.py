@@ -43,7 +43,7 @@ class Study:
         data: the data set of ``task``.
         sets: the same question on other data: name -> task. They do not come with the package; see `on`.
         overlap: of the runs in intervals, see `rankbook.statistics.interval`; 0 where all seeds are judged on the same items.
-        chapter: the document of the book that tells of the study; see `rankbook.experiments.evidence`.
+        chapter: the document of the book that tells of the study.
 
     Raises:
         ValueError: whatever would make the comparison unfair or ambiguous, said in full.

@@ -15,6 +15,7 @@ from rankbook.live.bent_scale import BentScale
 from rankbook.live.cross_entropy_pairs import CrossEntropyPairs
 from rankbook.live.emoji_search import EmojiSearch
 from rankbook.live.equal_ap import EqualAP
+from rankbook.live.eye_attention import EyeAttention
 from rankbook.live.felt_neighbors import FeltNeighbors
 from rankbook.live.figure import LiveFigure
 from rankbook.live.forces import Forces
@@ -59,6 +60,7 @@ __all__ = [
     "CrossEntropyPairs",
     "EmojiSearch",
     "EqualAP",
+    "EyeAttention",
     "FeltNeighbors",
     "Forces",
     "GapSizes",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rankbook.live.figure import LiveFigure
 from rankbook.live.star_picture import BOX, PICTURE
-from rankbook.live.traits import BadTrait, number, numbers, pixels
+from rankbook.live.traits import BadTrait, coded, number, numbers
 from rankbook.polygons import polygon_box_terms, soft_inside
 
 SIDE = 32  # pixels
@@ -38,7 +38,7 @@ class PolygonFit(LiveFigure, module="polygon_fit"):
     unary = number(1.0, 0.0, 2.0)
     local = number(0.5, 0.0, 2.0)
     region = number(5.0, 0.0, 20.0)
-    picture = pixels(PICTURE, (SIDE, SIDE, 4), "row by row")
+    picture = coded(PICTURE, (SIDE, SIDE, 4), "row by row")
     box = numbers(BOX, 4, 4, 0, SIDE)
 
     @traitlets.validate("box")

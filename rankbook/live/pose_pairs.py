@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rankbook.live.figure import LiveFigure
 from rankbook.live.pose_pictures import PICTURES, POSES
-from rankbook.live.traits import choice, number, numbers, pixels, whole
+from rankbook.live.traits import choice, coded, number, numbers, whole
 
 COUNT = 12  # pairs, and as many new real pictures
 SIDE, BLOCK = 15, 5  # pixels; the inputs are the means of 3 x 3 blocks
@@ -42,7 +42,7 @@ class PosePairs(LiveFigure, module="pose_pairs"):
     task = choice("both", ("both", "pairs"))
     pose = whole(0, 0, COUNT - 1)
     blend = number(0.0, 0.0, 1.0)
-    pictures = pixels(PICTURES, (3 * COUNT, SIDE, SIDE), "picture by picture")
+    pictures = coded(PICTURES, (3 * COUNT, SIDE, SIDE), "picture by picture")
     poses = numbers(POSES, 4 * COUNT, 4 * COUNT, -1, 1)
 
     def readout(self) -> dict[str, Any]:

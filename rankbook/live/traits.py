@@ -84,7 +84,7 @@ def angles(default: Sequence[int]) -> Checked:
     return Checked(default, check)
 
 
-def pixels(default: str, shape: tuple[int, int, int], order: str) -> Checked:
+def coded(default: str, shape: tuple[int, ...], order: str) -> Checked:
     """Base64 of as many bytes, in an order such as "row by row"."""
 
     def check(name: str, value: Any) -> str:

@@ -29,11 +29,15 @@ class PairwiseHashLoss(nn.Module):
             cannot exceed 4 for codes of -1 and 1: its pairs push for ever.
         quantization: :math:`\alpha`, at least 0. Larger: numbers nearer to -1 and 1, less is lost by the sign, and less is learned.
         balanced: weigh the pairs of one class as much as the others together; else each pair counts once, and in batches of many
-            classes nearly all pairs are of two.
+            classes nearly all pairs are of two. Then less pushes apart, and a collapse is nearer, see below.
         reduction: ``"mean"`` over the pairs and the numbers, or ``"sum"`` over both.
 
     Call with ``(embeddings[b, K], labels[b])``: the codes, and labels in any form that the batch losses take. A batch of one item has
     no pair: the pairs give 0, and a warning says so.
+
+    Beware of a collapse: pairs that are close push apart hardly at all, for the gradient of d vanishes with it. At a small learning
+    rate the pull of ``quantization`` settles the signs first, and all items get one code or a few. So count the different codes. A
+    larger learning rate or a smaller ``quantization`` helps; with ``balanced`` it takes more of it.
 
     Cost: :math:`O(b^2 K)` time and :math:`O(b^2)` memory.
 

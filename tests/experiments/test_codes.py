@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import rankbook as rb
-from rankbook.datasets import Samples
+from rankbook.datasets import Samples, emoji
 from rankbook.experiments.code_losses import contrastive, hashed, released
 from rankbook.experiments.tasks.codes import Codes, hamming_distances, measure_codes
 
@@ -48,3 +48,15 @@ def test_what_each_loss_is_told():
     codes, labels = torch.randn(6, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 1, 1, 2, 2])
     assert released(0.1, False, bits=8)(codes, labels) == rb.PairwiseHashLoss(4.0, quantization=0.1)(codes, labels)
     torch.testing.assert_close(contrastive(0.2, bits=8)(codes, labels), contrastive(0.2, bits=8)(7 * codes, labels))
+
+
+def test_a_small_learning_rate_collapses_the_codes_and_sooner_if_kinds_of_pairs_are_balanced():
+    """As the loss says: of 1,000 and more emoji, counted by their different codes."""
+
+    def different(balanced, lr, quantization=0.3):
+        codes = Codes().fit(hashed(quantization, balanced, bits=24), lr=lr, steps=100, seed=100)(emoji("validation").inputs)
+        return len((codes > 0).unique(dim=0))
+
+    assert different(True, 0.03) < 20 < 200 < different(False, 0.03)
+    assert different(False, 0.003) < 20
+    assert different(True, 0.3) > 200 and different(True, 0.03, quantization=0.01) > 200

@@ -1,4 +1,4 @@
-"""The table of evidence is what the tables of the studies say, all of it, and joins the chapters that tell of them."""
+"""The table of evidence is what the tables of the studies say, all of it."""
 
 import pandas as pd
 import pytest

@@ -4,6 +4,8 @@ A new figure joins the tests when its class stands in ``rankbook.live.__all__``;
 """
 
 import base64
+import math
+import struct
 
 import rankbook as rb
 from rankbook.live import (
@@ -13,6 +15,7 @@ from rankbook.live import (
     CrossEntropyPairs,
     EmojiSearch,
     EqualAP,
+    EyeAttention,
     FeltNeighbors,
     Forces,
     GapSizes,
@@ -86,6 +89,17 @@ SCENES = {
         {"levels": [0] * 8},
         {"levels": [2, 2, 2, 1, 1, 1, 0, 0], "alpha": 0.25},
         {"scores": [0.5], "levels": [2]},
+    ],
+    EyeAttention: [
+        {},
+        {"look": "dark", "span": 1.0},
+        {"span": 20.0},
+        {
+            "look": "dark",
+            "span": 13.5,
+            "picture": base64.b64encode(bytes(range(256)) * 27).decode(),
+            "stem": base64.b64encode(struct.pack("<480f", *map(math.sin, range(480)))).decode(),
+        },
     ],
     FeltNeighbors: [{}, {"x": 0.22}, {"scores": [0.5] * 3 + [0.1] * 6, "x": 0.5, "error": 1.0}, {"x": 1.0, "error": 0.05}],
     Forces: [

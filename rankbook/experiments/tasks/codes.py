@@ -31,14 +31,17 @@ def hamming_distances(queries: Tensor, gallery: Tensor) -> Tensor:
     return ((queries.shape[1] - a @ b.T) / 2).round().long()
 
 
-def measure_codes(codes: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Of each real code ``[n, K]``: AP of its Hamming distances to all others, as the mean of all orders of ties ("mAP"), worst, best.
+def measure_codes(codes: Tensor, labels: Tensor, gallery: Tensor | None = None, gallery_labels: Tensor | None = None) -> dict[str, Tensor]:
+    """Of each real code ``[n, K]``: AP of its Hamming distances, as the mean of all orders of ties ("mAP"), worst, best.
 
-    Every item must have another of its class to find.
+    A code searches the ``gallery`` ``[m, K]``, or all others where there is none; it must find one of its label there.
     """
-    where = ~torch.eye(len(codes), dtype=torch.bool)
-    distances = hamming_distances(codes, codes)
-    worst, mean, best = tied_average_precision(*counts_by_level(distances, labels[:, None] == labels, codes.shape[1] + 1, where=where))
+    where = None
+    if gallery is None or gallery_labels is None:
+        gallery, gallery_labels, where = codes, labels, ~torch.eye(len(codes), dtype=torch.bool)
+    alike = labels[:, None] == gallery_labels
+    counts = counts_by_level(hamming_distances(codes, gallery), alike, codes.shape[1] + 1, where=where)
+    worst, mean, best = tied_average_precision(*counts)
     return {"mAP": mean, "worst": worst, "best": best}
 
 
