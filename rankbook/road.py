@@ -113,7 +113,7 @@ def nearness(far_x: Tensor, far_y: Tensor, radius: Tensor) -> Tensor:
 
 
 def agent_costs(speed: Tensor, agents: Tensor, *, aside: Tensor | None = None, across: Tensor | None = None) -> Tensor:
-    """What each agent adds to each plan, ``c``: ``[..., 21, n]``, its `nearness` at the worst of the 20 moments.
+    """What each agent adds to each plan, ``c``: ``[..., 21, n]``, its ``nearness`` at the worst of the 20 moments.
 
     Args:
         speed, aside, across: of the car, as `plans`.

@@ -124,6 +124,6 @@ def test_scripts_come_with_their_figures(open_page, document, scheme):
 
 
 def test_the_api_page_names_every_figure(open_page):
-    page, _ = open_page("book/api_more")
+    page, _ = open_page("book/api_figures")
     names = page.locator("dt[id^='rankbook.live.']").evaluate_all("all => all.map(e => e.id)")
     assert {f"rankbook.live.{name}" for name in live.__all__} <= set(names)
