@@ -186,6 +186,6 @@ def test_every_loader_returns_samples(what):
     loaders = set(rb.datasets.__all__) - {"Samples", "ImageFiles", "svmlight"}  # svmlight gives lists, not items
     # each in a test file of its own
     elsewhere = {"coco_captions", "cub", "features", "flickr8k", "grocery", "image_folder", "lamem", "lnsim", "movielens"}
-    elsewhere |= {"videomem", "voc"}
+    elsewhere |= {"fashion_mnist", "videomem", "voc"}
     assert loaders == {"emoji"} | elsewhere
     assert isinstance(rb.datasets.emoji("validation", what), Samples)

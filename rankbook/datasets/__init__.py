@@ -3,6 +3,7 @@
 from rankbook.datasets.coco_captions import coco_captions
 from rankbook.datasets.cub import cub
 from rankbook.datasets.emoji import emoji
+from rankbook.datasets.fashion_mnist import fashion_mnist
 from rankbook.datasets.features import features
 from rankbook.datasets.flickr8k import flickr8k
 from rankbook.datasets.folder import ImageFiles, image_folder
@@ -19,6 +20,7 @@ __all__ = [
     "coco_captions",
     "cub",
     "emoji",
+    "fashion_mnist",
     "features",
     "flickr8k",
     "grocery",

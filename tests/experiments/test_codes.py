@@ -1,11 +1,16 @@
 """The task of codes: bits that differ, ties counted in every order, and what each loss is told."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
 import pytest
 import torch
 
 import rankbook as rb
 from rankbook.datasets import Samples, emoji
 from rankbook.experiments.code_losses import contrastive, hashed, released
+from rankbook.experiments.tasks import codes
 from rankbook.experiments.tasks.codes import Codes, hamming_distances, measure_codes
 
 
@@ -42,6 +47,35 @@ def test_training_is_repeated_and_helps(loss):
     found = task.measure(first, "train")
     assert set(found) == set(task.metrics) and found["worst"] <= found["mAP"] <= found["best"]
     assert found["mAP"] > task.measure(task.fit(loss, lr=1e-9, steps=1, seed=1), "train")["mAP"]
+
+
+def test_codes_search_the_gallery_of_another_split(tmp_path):
+    def shared(split):
+        return replace(drawn("train"), inputs=drawn("train").inputs + (split == "test") * 0.01)
+
+    task = Codes(load=shared, classes=8, gallery="train")
+    model = task.fit(hashed(0.01, bits=6), lr=0.05, steps=30, seed=1)
+    queries, gallery = (model(shared(split).inputs).detach() for split in ("test", "train"))
+    labels = drawn("train").labels
+    expected = {name: values.mean().item() for name, values in measure_codes(queries, labels, gallery, labels).items()}
+    cosines = torch.nn.functional.cosine_similarity(queries[:, None], gallery, dim=2)
+    expected["real"] = rb.average_precision(cosines, labels[:, None] == labels).mean().item()
+    assert task.measure(model, "test") == pytest.approx(expected)
+
+
+def test_clothes_are_numbers_and_no_picture_is_in_two_splits(monkeypatch):
+    def numbered(root, split):
+        count = {"train": 60_000, "test": 10_000}[split]
+        names = torch.arange(count) + 60_000 * (split == "test")
+        pixels = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
+        pixels[..., 0, 0] = 255
+        return Samples(pixels.expand(-1, 3, -1, -1), names % 10, table=pd.DataFrame({"name": names.numpy()}))
+
+    monkeypatch.setattr(codes, "fashion_mnist", numbered)
+    splits = [codes.clothes(split, Path("here")) for split in ("train", "validation", "test")]
+    assert [len(one.labels) for one in splits] == [9_000, 1_000, 1_000]
+    assert len(set(pd.concat([one.table["name"] for one in splits]))) == 11_000
+    assert splits[0].inputs.shape == (9_000, 784) and splits[0].inputs[0].tolist() == [1.0] + 783 * [0.0]
 
 
 def test_what_each_loss_is_told():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from rankbook.datasets import Samples, emoji
+from rankbook.datasets import Samples, emoji, fashion_mnist
 from rankbook.evaluation import evaluate_retrieval
 from rankbook.experiments.runs import one_thread
 from rankbook.experiments.tasks.fitting import minimize, seeded
@@ -47,16 +48,20 @@ def measure_codes(codes: Tensor, labels: Tensor, gallery: Tensor | None = None, 
 
 @dataclass(frozen=True)
 class Codes:
-    """Bits for features so that the nearest codes of an item are of its class, on classes that training has not seen.
+    """Bits for features so that the nearest codes of an item are of its class.
 
     Args:
-        load: split -> samples; splits are disjoint in classes.
+        load: split -> samples; splits are disjoint in classes. With a ``root``, (split, root) -> samples.
         classes, per_class: the shape of a batch.
+        gallery: the split that the items of another search; None: each item searches all others of its split.
+        root: the folder of the data, where they do not come with the package.
     """
 
     load: Callable[..., Samples] = emoji
     classes: int = 32
     per_class: int = 4
+    gallery: str | None = None
+    root: Path | None = field(default=None, compare=False)
 
     metrics: ClassVar[tuple[str, ...]] = ("mAP", "worst", "best", "real")
 
@@ -69,7 +74,7 @@ class Codes:
             steps: batches.
             seed: of the first weights and the batches.
         """
-        data = loaded(self.load, "train", None)
+        data = loaded(self.load, "train", self.root)
         with seeded(seed) as generator:
             model = nn.Linear(data.inputs.shape[1], loss.bits)
             batches = BalancedBatches(data.inputs, data.labels, classes=self.classes, per_class=self.per_class, generator=generator)
@@ -78,10 +83,23 @@ class Codes:
 
     def measure(self, model: nn.Module, split: str) -> dict[str, float]:
         """`measure_codes` of the signs, and "real", the mAP of the cosine of the numbers before the cut."""
-        data = loaded(self.load, split, None)
+        data = loaded(self.load, split, self.root)
         with one_thread(), torch.no_grad():
-            codes = model(data.inputs)
-            found = {name: values.mean().item() for name, values in measure_codes(codes, data.labels).items()}
-            return {name: found[name] for name in ("mAP", "worst", "best")} | {
-                "real": evaluate_retrieval(normalize(codes, dim=-1), data.labels, metrics={"AP": average_precision})["AP"]
-            }
+            codes, gallery, gallery_labels = model(data.inputs), None, None
+            if self.gallery is not None:
+                searched = loaded(self.load, self.gallery, self.root)
+                gallery, gallery_labels = model(searched.inputs), searched.labels
+            found = {name: values.mean().item() for name, values in measure_codes(codes, data.labels, gallery, gallery_labels).items()}
+            numbers = {"ref_embeddings": normalize(gallery, dim=-1), "ref_labels": gallery_labels} if self.gallery else {}
+            real = evaluate_retrieval(normalize(codes, dim=-1), data.labels, metrics={"AP": average_precision}, **numbers)
+            return {name: found[name] for name in ("mAP", "worst", "best")} | {"real": real["AP"]}
+
+
+#: The pictures of each split: two parts of the training file, and one of the test file.
+CLOTHES = {"train": slice(0, 9_000), "validation": slice(9_000, 10_000), "test": slice(0, 1_000)}
+
+
+def clothes(split: str, root: Path) -> Samples:
+    """Fashion-MNIST as 784 numbers from 0 to 1: its first 9,000 training pictures, the next 1,000 to choose by, 1,000 of its test."""
+    data = fashion_mnist(root, "test" if split == "test" else "train")[CLOTHES[split]]
+    return replace(data, inputs=data.inputs[:, 0].flatten(1).float() / 255)
