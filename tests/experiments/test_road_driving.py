@@ -74,7 +74,7 @@ def test_a_drive_is_that_of_a_loop(keep):
 
 def test_those_who_know_more_drive_better_and_k_counts(monkeypatch):
     monkeypatch.setattr(road_driving, "DRIVES", 60)
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
     asked = []
 
     def rank(scenes):
@@ -82,7 +82,7 @@ def test_those_who_know_more_drive_better_and_k_counts(monkeypatch):
         return nearest(scenes)
 
     found = driven(rank, 101, "train", 300)
-    none, whole = road_driving._bounds(101, "train", 300)
+    none, whole = road_driving.bounds(101, "train", 300)
     assert whole.cost.mean() < none.cost.mean() / 3 and whole.collided.sum() < none.collided.sum() / 2
     assert 0 < found["driven@1"] < found["driven@3"] < found["driven@5"] < 1
     assert found["safe@1"] < found["safe@5"] <= 1
@@ -92,15 +92,15 @@ def test_those_who_know_more_drive_better_and_k_counts(monkeypatch):
     for plan in range(10):
         torch.testing.assert_close(asked[plan], asked[10 + plan], atol=1e-4, rtol=0, msg="the noise is the same for each K")
         assert plan == 0 or (asked[plan] - asked[plan - 1]).abs().mean() > 0.1, "and new at each plan"
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
 
 
 def test_all_agents_kept_leave_no_regret(monkeypatch):
     monkeypatch.setattr(road_driving, "DRIVES", 20)
     monkeypatch.setattr(road_driving, "KEPT", (16,))
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
     assert driven(nearest, 101, "train", 300)["driven@16"] == 1
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
 
 
 def test_of_equal_scores_the_first_count():

@@ -63,7 +63,7 @@ def driven(rank: Callable[[Scenes], Tensor], seed: int, split: str, count: int) 
     ``driven@K``: the share of the regret of drives that know no agent which is avoided, the regret being what they cost more than drives
     that know all; ``safe@K``: the share of drives without a collision.
     """
-    without, whole = _bounds(seed, split, count)
+    without, whole = bounds(seed, split, count)
     found = {k: _of(seed, split, count, lambda now, k=k: first(rank(now), now.there, k)) for k in KEPT}
     regret = (without.cost - whole.cost).mean()
     avoided = {f"driven@{k}": ((without.cost - one.cost).mean() / regret).item() for k, one in found.items()}
@@ -71,7 +71,7 @@ def driven(rank: Callable[[Scenes], Tensor], seed: int, split: str, count: int) 
 
 
 @lru_cache(maxsize=16)
-def _bounds(seed: int, split: str, count: int) -> tuple[Drives, Drives]:
+def bounds(seed: int, split: str, count: int) -> tuple[Drives, Drives]:
     """The drives that know no agent, and those that know all."""
     none, whole = (_of(seed, split, count, choose) for choose in (lambda now: torch.zeros_like(now.there), lambda now: now.there))
     return none, whole
