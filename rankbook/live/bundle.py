@@ -24,9 +24,9 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 def scripts() -> dict[str, str]:
     """File name -> text, without the comments and the layout of the sources."""
     own = {name: _definition(name) for kind in LOADED for name in modules(kind)}
-    versions = " ".join(sha256(text.encode())[-4:] + name for name, text in own.items())
+    version = sha256("".join(own.values()).encode())[-6:]
     core = modules("core")
-    start = f"page.start({{ {', '.join(core)} }}, {json.dumps(versions)});"
+    start = f"page.start({{ {', '.join(core)} }}, {json.dumps(' '.join([version, *own]))});"
     text = f'(() => {{\n"use strict";\n{join(core)}\n{start}\n}})();\n'
     return {"core.js": rjsmin.jsmin(text)} | {f"{name}.js": own[name] for name in own}
 

@@ -32,14 +32,19 @@ def test_the_scripts_are_classic_and_ask_for_nothing_else():
         assert set(re.findall(r"https?://[^\"'\s]+", script)) <= {"http://www.w3.org/2000/svg"}, name  # a name, not an address
 
 
-def test_a_changed_script_has_another_version(monkeypatch):
-    before = scripts()
-    monkeypatch.setattr("rankbook.live.bundle.module", lambda name: ([], f"return {{}}; /{name}/\n"))
-    after = scripts()
-    starts = [text["core.js"].rpartition("page.start(")[2] for text in (before, after)]
-    versions = [{each[4:]: each[:4] for each in re.search(r'"([^"]*)"', start)[1].split()} for start in starts]
-    assert versions[0].keys() == versions[1].keys()
-    assert all(versions[0][name] != version for name, version in versions[1].items())
+def test_a_changed_script_makes_another_version(monkeypatch):
+    def listed():
+        return re.search(r'"([^"]*)"', scripts()["core.js"].rpartition("page.start(")[2])[1].split()
+
+    def changed(name):
+        needed, body = modules.module(name)
+        return needed, f"void 0;\n{body}" if name == "forces" else body
+
+    before = listed()
+    monkeypatch.setattr("rankbook.live.bundle.module", changed)
+    after = listed()
+    assert before[0] != after[0] and before[1:] == after[1:]
+    assert ["core.js", *(f"{name}.js" for name in after[1:])] == list(scripts())
 
 
 def test_a_script_is_rewritten_only_if_it_changed(tmp_path):

@@ -24,17 +24,17 @@ function pageModel(state) {
   };
 }
 
-// `modules` are those at hand. `listed` names the scripts beside this one, each behind its version; each calls rankbook.define. A script
-// element is all that a page from file:// may load, and the version in its address keeps a browser from mixing two builds.
+// `modules` are those at hand. `listed` is the version of the build, then the names of the scripts beside this one; each calls
+// rankbook.define. A script element is all that a page from file:// may load, and the version keeps a browser from mixing two builds.
 function loader(modules, listed) {
-  const versions = Object.fromEntries(listed.split(" ").map((each) => [each.slice(4), each.slice(0, 4)]));
+  const [version, ...names] = listed.split(" ");
   const here = document.currentScript.src, asked = {}, defined = {};
   window.rankbook = { load, define(name, needs, make) { defined[name] = { needs, make }; } };
 
   const run = (name) => new Promise((resolve, reject) => {
-    if (!Object.hasOwn(versions, name)) throw new Error(`no such module; have ${Object.keys(versions).join(", ")}`);
+    if (!names.includes(name)) throw new Error(`no such module; have ${names.join(", ")}`);
     const script = document.createElement("script");
-    script.src = new URL(`${name}.js?v=${versions[name]}`, here).href;
+    script.src = new URL(`${name}.js?v=${version}`, here).href;
     script.onload = () => (defined[name] ? resolve(defined[name]) : reject(new Error(`${name}.js defines nothing`)));
     script.onerror = () => reject(new Error(`${name}.js cannot be loaded`));
     document.head.append(script);
