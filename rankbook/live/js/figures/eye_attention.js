@@ -4,6 +4,7 @@ import { fixed, svg } from "../core/elements.js";
 import { figure } from "../core/frame.js";
 import { circle, panel, text } from "../core/marks.js";
 import { sigmoid } from "../core/math.js";
+import { address } from "../shared/pixels.js";
 
 // As in eye_attention.py and eye_picture.py.
 const SIDE = 48, HALF = 24, PLACES = 12, CHANNELS = 16, MIDDLE = [16, 28];
@@ -55,16 +56,6 @@ function attention(colors, stem) {
   return Array.from(sums, (sum, at) => sigmoid((sum / CHANNELS) * most[at]));
 }
 
-// The address of a picture of 48 x 48 pixels, from what says their color.
-function address(color) {
-  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
-  canvas.width = canvas.height = SIDE;
-  const data = pen.createImageData(SIDE, SIDE);
-  for (let p = 0; p < SIDE * SIDE; p++) data.data.set([...color(p), 255], 4 * p);
-  pen.putImageData(data, 0, 0);
-  return canvas.toDataURL();
-}
-
 const mean = (values) => values.reduce((total, value) => total + value, 0) / values.length;
 
 function build({ root, set }) {
@@ -89,8 +80,8 @@ function build({ root, set }) {
     const side = Math.min(288, (width - 16) / 2), left = (width - 2 * side - 16) / 2, unit = side / SIDE, drawing = plot.clear(width, side + 22);
     const place = (pixel) => Math.min(PLACES - 1, Math.floor(pixel / 4 + 0.5));  // whose middle is nearest
     const images = [
-      [left, address((p) => [0, 1, 2].map((k) => Math.round(255 * colors[3 * p + k]))), "the eye"],
-      [left + side + 16, address((p) => Array(3).fill(Math.round(255 * weights[PLACES * place(Math.floor(p / SIDE)) + place(p % SIDE)]))), "A: black is 0, white is 1"],
+      [left, address(SIDE, (p) => [0, 1, 2].map((k) => Math.round(255 * colors[3 * p + k]))), "the eye"],
+      [left + side + 16, address(SIDE, (p) => Array(3).fill(Math.round(255 * weights[PLACES * place(Math.floor(p / SIDE)) + place(p % SIDE)]))), "A: black is 0, white is 1"],
     ];
     images.forEach(([x, href, name]) => {
       svg(drawing, "image", { href, x, y: 0, width: side, height: side, style: "image-rendering: pixelated" });

@@ -5,22 +5,13 @@ import { figure } from "../core/frame.js";
 import { line, panel, path, rect, text } from "../core/marks.js";
 import { replaced } from "../shared/items.js";
 import { LEAST, MOST, SIDE, computed, decoded, descent, pairsOf, rays, sum } from "../shared/ray_polygon.js";
+import { address } from "../shared/pixels.js";
 
 const STEPS = 120, A_FRAME = 3;  // of the descent
 const PRESETS = { "all three": [1, 0.5, 5], "box alone": [1, 0, 0], "neighbors alone": [0, 0.5, 0] };
 const TERMS = [["unary", "box", 2], ["local", "neighbors", 2], ["region", "regions", 20]], LOOKS = ["rb-relevant", "rb-smooth", "rb-sup"];
 
 const kept = (radius) => Math.round(Math.min(MOST, Math.max(LEAST, radius)) * 100) / 100;
-
-// The address of a picture, from what says the color of a pixel.
-function address(color) {
-  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
-  canvas.width = canvas.height = SIDE;
-  const data = pen.createImageData(SIDE, SIDE);
-  for (let p = 0; p < SIDE * SIDE; p++) data.data.set([...color(p), 255], 4 * p);
-  pen.putImageData(data, 0, 0);
-  return canvas.toDataURL();
-}
 
 function build({ root, get, set }) {
   const start = get("radii");
@@ -33,7 +24,7 @@ function build({ root, get, set }) {
   function learn(picture, box) {
     if (known.picture !== picture || known.of !== String(box)) {
       const parts = decoded(picture);
-      known = { picture, of: String(box), parts, neighbors: pairsOf(parts, box), image: address((p) => [0, 1, 2].map((c) => 255 * parts.colors[3 * p + c])) };
+      known = { picture, of: String(box), parts, neighbors: pairsOf(parts, box), image: address(SIDE, (p) => [0, 1, 2].map((c) => 255 * parts.colors[3 * p + c])) };
     }
     return known;
   }
@@ -78,7 +69,7 @@ function build({ root, get, set }) {
     path(drawing, outline(left), "rb-ring rb-halo");
     path(drawing, outline(left), "rb-ring rb-outline");
     if (beside) {
-      shown(address((p) => Array(3).fill(255 * soft[p].u)), width - side);
+      shown(address(SIDE, (p) => Array(3).fill(255 * soft[p].u)), width - side);
       text(drawing, left + side / 2, side + 17, "the picture and its box", "rb-muted");
       text(drawing, width - side / 2, side + 17, "inside, as the loss sees it", "rb-muted");
     }

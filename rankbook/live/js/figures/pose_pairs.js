@@ -4,18 +4,9 @@ import { fixed, html, linear, logarithmic, power, svg } from "../core/elements.j
 import { figure } from "../core/frame.js";
 import { axis, circle, line, panel, rect, text } from "../core/marks.js";
 import { POSES, SIDE, decoded, paired } from "../shared/paired_fit.js";
+import { address } from "../shared/pixels.js";
 
 const WEIGHT = 24, TOP = 92, EDGE = 1.45, EXPONENTS = [-2, -1, 0, 1, 2, 3];
-
-// The address of a picture of depths: near is dark, missing black.
-function address(depths) {
-  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
-  canvas.width = canvas.height = SIDE;
-  const data = pen.createImageData(SIDE, SIDE);
-  depths.forEach((depth, p) => data.data.set([...Array(3).fill(255 * (depth - 0.2)), 255], 4 * p));
-  pen.putImageData(data, 0, 0);
-  return canvas.toDataURL();
-}
 
 function build({ root, get, set }) {
   const row = html(root, "div", { class: "rb-feed" });
@@ -38,7 +29,8 @@ function build({ root, get, set }) {
     const foot = TOP + side + 62, right = beside ? width - plane : (width - plane) / 2, top = beside ? TOP : foot;
     const picture = plot.clear(width, top + plane + 24), w = logarithmic(0.01, 1000, 22, width - 22), t = linear(0, 1, left + 20, left + side - 20);
     axis(picture, w, WEIGHT, EXPONENTS.map((exponent) => 10 ** exponent), { label: (tick) => power(Math.round(Math.log10(tick))), name: "weight of the pairs", below: 30 });
-    svg(picture, "image", { href: address(between(seen.depths[pose], seen.depths[POSES + pose])), x: left, y: TOP, width: side, height: side, style: "image-rendering: pixelated" });
+    const mixedDepths = between(seen.depths[pose], seen.depths[POSES + pose]), shade = (p) => Array(3).fill(255 * (mixedDepths[p] - 0.2));  // near is dark, missing black
+    svg(picture, "image", { href: address(SIDE, shade), x: left, y: TOP, width: side, height: side, style: "image-rendering: pixelated" });
     line(picture, t.start, TOP + side + 22, t.end, TOP + side + 22, "rb-axis");
     text(picture, left, TOP + side + 52, "simulated", "rb-muted", "start");
     text(picture, left + side, TOP + side + 52, "real", "rb-muted", "end");
