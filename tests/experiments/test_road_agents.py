@@ -102,10 +102,10 @@ def test_training_is_the_same_again_and_helps(inputs):
 
 def test_it_is_measured_by_order_plans_and_drives(monkeypatch):
     monkeypatch.setattr(road_driving, "DRIVES", 10)
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
     found = TASK.measure(TASK.fit(PAIRS.make(), lr=0.01, steps=5, seed=0), "test")
     assert tuple(found) == TASK.metrics and all(math.isfinite(value) for value in found.values())
-    road_driving._bounds.cache_clear()
+    road_driving.bounds.cache_clear()
 
 
 @pytest.mark.parametrize("loss", ["trees, RankNet", "trees on both, RankNet"])
