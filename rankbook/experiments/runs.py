@@ -41,7 +41,7 @@ def key(config: Config) -> str:
     return json.dumps(_canonical("config", config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def fill(path: str | os.PathLike[str], wanted: Iterable[Config], run: Run, *, command: str, jobs: int = 1) -> pd.DataFrame:
+def fill(path: str | os.PathLike[str], wanted: Iterable[Config], run: Run, *, jobs: int = 1) -> pd.DataFrame:
     """Run what the table at ``path`` lacks, and return the lines of ``wanted``, in their order.
 
     Args:
@@ -49,7 +49,6 @@ def fill(path: str | os.PathLike[str], wanted: Iterable[Config], run: Run, *, co
             way, and two processes may fill one table. Lines that are there are never changed and never deleted.
         wanted: the configurations; a line with the same `key` counts as done.
         run: configuration -> results, names with numbers or words. With several ``jobs`` it must be found by its import.
-        command: what the reader types to make this table.
         jobs: processes, of one thread each. The results do not depend on it.
 
     Raises:
@@ -65,7 +64,7 @@ def fill(path: str | os.PathLike[str], wanted: Iterable[Config], run: Run, *, co
     bar = tqdm(total=len(missing), desc=path.stem, unit="run", disable=bool(os.environ.get("TQDM_DISABLE")) or not missing)
     with bar:
         for name, results in _in_processes(run, missing, jobs) if jobs > 1 and missing else _in_turn(run, missing):
-            _add(path, name, results, command)
+            _add(path, name, results)
             bar.update()
     return found(path, configs.values())
 
@@ -136,11 +135,11 @@ def _prepare_worker() -> None:
     os.environ["TQDM_DISABLE"] = "1"  # one bar, that of the table
 
 
-def _add(path: Path, name: str, results: Mapping[str, Any], command: str) -> None:
+def _add(path: Path, name: str, results: Mapping[str, Any]) -> None:
     """Merge one line into the table, in the order of the keys; a line that another process wrote meanwhile stays."""
     if clash := set(results) & {*json.loads(name), CONFIG}:
         raise ValueError(f"results must have other names than the configuration, got {', '.join(sorted(clash))} in both")
-    facts = {"torch": torch.__version__.partition("+")[0], "python": platform.python_version(), "command": command}
+    facts = {"torch": torch.__version__.partition("+")[0], "python": platform.python_version()}
     line = {CONFIG: name} | {column: _cell(value) for column, value in (dict(results) | facts).items()}
     change_lines(path, lambda old: sorted({one[CONFIG]: one for one in (line, *old)}.values(), key=lambda one: one[CONFIG]))
 

@@ -153,7 +153,7 @@ class Study:
     def complete(self, folder: str | os.PathLike[str] | None = None, *, jobs: int = 1) -> Results:
         """Run what the table in ``folder`` lacks (None: ``data/results`` of the clone), in ``jobs`` processes."""
         path = data_folder("results", folder) / f"{self.name}.csv"
-        return self._results(partial(fill, path, run=self.run, command=self.command, jobs=jobs))
+        return self._results(partial(fill, path, run=self.run, jobs=jobs))
 
     def results(self, folder: str | os.PathLike[str] | None = None) -> Results:
         """The stored lines (None: those that come with the package); nothing is computed.

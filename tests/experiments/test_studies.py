@@ -39,7 +39,6 @@ def test_its_lines_are_all_stored(study):
     found = study.results()
     for runs, split in ((found.tuning, "validation"), (found.lengths, "validation"), (found.test, "test")):
         assert set(runs.get("split", ())) <= {split}
-        assert set(runs.get("command", ())) <= {study.command}
         values = runs.reindex(columns=[*study.task.metrics])
         assert ((values >= -1) & (values <= 1) & (values != 0)).all(axis=None)
     assert set(found.test["loss"]) == set(study.contenders)

@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = data_folder("results", options.folder) / "peer_values.csv"
     except ValueError as error:
         parser.error(str(error))
-    print(fill(path, configurations(), run, command=COMMAND).drop(columns=["torch", "python", "command"]).to_string())
+    print(fill(path, configurations(), run).drop(columns=["torch", "python"]).to_string())
 
 
 if __name__ == "__main__":

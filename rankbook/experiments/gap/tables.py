@@ -67,10 +67,6 @@ class Tables:
     def __init__(self, data: str, root: Path | None = None, folder: str | os.PathLike[str] | None = None):
         self.data, self.root, self.folder = data, root, folder
 
-    @property
-    def command(self) -> str:
-        return f"{COMMAND} {self.data}" + ("" if self.data == "emoji" else " --root DIR")
-
     # ------------------------------------------------------------------ lines
 
     def tuning(self) -> list[Config]:
@@ -128,7 +124,7 @@ class Tables:
         return lines
 
     def _fill(self, name: str, lines: list[Config], run: Any, jobs: int) -> None:
-        fill(self._path(name, write=True), lines, partial(run, root=self.root), command=self.command, jobs=jobs)
+        fill(self._path(name, write=True), lines, partial(run, root=self.root), jobs=jobs)
 
     def _path(self, name: str, *, write: bool = False) -> Path:
         if self.folder is None and not write:
