@@ -112,7 +112,10 @@ def plot_curves(
     ends = np.array([np.asarray(y, dtype=float)[-1] for y in curves.values()])
     low, high = ax.get_ylim()
     ax.set_ylim(low, high)
-    for line, y in zip(list(ax.lines), _apart(ends, 0.085 * (high - low)), strict=True):
+    gap = 0.085 * (high - low)
+    places = _apart(ends, gap)
+    places += max(0.0, low + gap / 2 - places.min())  # no name beside the numbers of the axis below
+    for line, y in zip(list(ax.lines), places, strict=True):
         ax.annotate(
             line.get_label(), (x[-1], y), (6, 0), textcoords="offset points", va="center", color=line.get_color(), annotation_clip=False
         )
