@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import takewhile
 
 import numpy as np
 import torch
@@ -135,7 +134,7 @@ def _laplace_value(scores: Tensor, where: Tensor | None, _: None, tau: float) ->
     order = best_first(scores, where)
     s = scores.gather(-1, order)
     present = torch.ones_like(s) if where is None else where.gather(-1, order).to(s.dtype)
-    above, below = decayed_sums(s, present, tau)
+    above, below = DecayedSums(s, tau)(present)
     # F = 1 - exp(-lead / tau) / 2 for an item above, exp(lead / tau) / 2 for one below
     position = torch.arange(1, s.shape[-1] + 1, dtype=s.dtype, device=s.device)
     return to_items(position + (below - above) / 2, order, s.dtype), s, order, above + below
@@ -145,34 +144,60 @@ def _laplace_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: Non
     """Off the diagonal the Jacobian is symmetric, f_ij / tau with f = exp(-|lead| / tau) / 2: the same scan again."""
     s, order, neighbors = saved
     g = grad.gather(-1, order)
-    above, below = decayed_sums(s, g, tau)
+    above, below = DecayedSums(s, tau)(g)
     return to_items((above + below - g * neighbors) / (2 * tau), order, s.dtype)
 
 
 _laplace = ByHand("laplace", _laplace_value, _laplace_gradient)
 
+#: So many numbers are soon computed and may be kept: up to there all pairs cost less than the start of the operations that spare most.
+_FEW = 1 << 16
 
-def decayed_sums(s: Tensor, weight: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+
+class DecayedSums:
     r"""For scores that descend, :math:`\sum_{j \text{ above } i} w_j e^{-|s_j - s_i| / \tau}`, and the same below.
 
-    Doubling: with the sums over the last 1, 2, 4 ... items at hand, one product joins two neighboring windows, so the list
-    takes log n vector operations. All exponents are leads, never positive: nothing overflows at any spread.
+    From all pairs, while they are few. Else by doubling: with the sums over the last 1, 2, 4 ... items at hand, one product joins
+    two neighboring windows, so the list takes log n vector operations. All exponents are leads, never positive: nothing overflows
+    at any spread.
     """
-    n = s.shape[-1]
-    # exp(-far) is lost beside any count and still a normal number: subnormals are some fifty times slower
-    far = -0.9 * math.log(torch.finfo(s.dtype).tiny)
-    above, below = weight.clone(), weight.clone()  # windows that end, and that start, at the item
-    for step in takewhile(lambda step: step < n, (1 << k for k in range(n))):
-        decay = ((s[..., step:] - s[..., :-step]) / tau).clamp_(-far, 0).exp_()
-        if step == 1:
-            to_neighbor = decay
-        # the products read the old windows; they are complete before the sums overwrite them
-        above[..., step:] += decay * above[..., :-step]
-        below[..., :-step] += decay * below[..., step:]
-    if n == 1:
-        return torch.zeros_like(weight), torch.zeros_like(weight)
-    # without the item itself: from the neighbor, since a subtraction would lose the digits of a small sum
-    return pad(to_neighbor * above[..., :-1], (1, 0)), pad(to_neighbor * below[..., 1:], (0, 1))
+
+    def __init__(self, s: Tensor, tau: float):
+        self.s, self.tau, self.n = s, tau, s.shape[-1]
+        # exp(-far) is lost beside any count and still a normal number: subnormals are some fifty times slower
+        self.far = -0.9 * math.log(torch.finfo(s.dtype).tiny)
+        self.steps = [1 << k for k in range((self.n - 1).bit_length())]
+        few = s.device.type == "cpu" and s.numel() * self.n <= _FEW
+        #: [..., i, j], 0 unless j is above i
+        self.pairs = self._decay(s.unsqueeze(-1), s.unsqueeze(-2)).tril_(-1) if few else None
+        self.kept = [self._to_window(step) for step in self.steps] if not few and s.numel() * len(self.steps) <= _FEW else None
+
+    def __call__(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """``weight`` ``[..., n]``, or ``[..., c, n]`` for c of them."""
+        several = weight.dim() > self.s.dim()
+        if self.pairs is not None:
+            rows = weight if several else weight.unsqueeze(-2)
+            return (rows @ self.pairs.mT).view(weight.shape), (rows @ self.pairs).view(weight.shape)
+        if self.n == 1:
+            return torch.zeros_like(weight), torch.zeros_like(weight)
+        above, below = weight.clone(), weight.clone()  # windows that end, and that start, at the item
+        to_neighbor = None
+        for step, decay in zip(self.steps, self.kept or map(self._to_window, self.steps), strict=True):
+            decay, rest = decay.unsqueeze(-2) if several else decay, self.n - step
+            to_neighbor = decay if to_neighbor is None else to_neighbor
+            # the products read the old windows; they are complete before the sums overwrite them
+            from_above, from_below = decay * above.narrow(-1, 0, rest), decay * below.narrow(-1, step, rest)
+            above.narrow(-1, step, rest).add_(from_above)
+            below.narrow(-1, 0, rest).add_(from_below)
+        # without the item itself: from the neighbor, since a subtraction would lose the digits of a small sum
+        return pad(to_neighbor * above[..., :-1], (1, 0)), pad(to_neighbor * below[..., 1:], (0, 1))
+
+    def _to_window(self, step: int) -> Tensor:
+        """What is left of a weight ``step`` items farther: [..., n - step]."""
+        return self._decay(self.s.narrow(-1, step, self.n - step), self.s.narrow(-1, 0, self.n - step))
+
+    def _decay(self, low: Tensor, high: Tensor) -> Tensor:
+        return (low - high).div_(self.tau).clamp_(-self.far, 0).exp_()
 
 
 def _box_value(scores: Tensor, where: Tensor | None, _: None, width: float) -> tuple[Tensor, ...]:

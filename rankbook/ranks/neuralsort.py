@@ -11,7 +11,7 @@ from torch import Tensor
 from rankbook.checks import check_positive, check_scores
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
-from rankbook.ranks.pairs import blocks_at_once
+from rankbook.ranks.pairs import BLOCK, KEPT, blocks_at_once
 from rankbook.ranks.spacing import mixing_cap, place_on_line, to_items
 
 
@@ -36,7 +36,7 @@ def neuralsort_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: 
         Ranks ``[..., n]`` in [1, n], differentiable once; as ``tau`` goes to 0 they become ``exact_ranks(ties="average")``.
 
     Cost: time :math:`O(n)` times the number of items that mix, :math:`O(n^2)` at most; :math:`O(n)` memory: the matrix is
-    computed in blocks, and again in the backward pass.
+    computed in blocks, and again in the backward pass. That of short lists (up to 128 items on a CPU), 8 MB in all at most, is kept.
 
     Raises:
         ValueError: NaN or inf in the scores, ``tau`` not above 0.
@@ -53,6 +53,8 @@ def neuralsort_ranks(scores: Tensor, relevance: Tensor | None = None, *, where: 
 
 #: Rows of a block, and entries computed at a time: the passes over a block find it in the cache.
 _HEIGHT, _ENTRIES = 32, 1 << 16
+#: Up to so many items the search for the entries that are not 0 costs more than all of them, if these are kept.
+_SHORT = 128
 
 
 class _NeuralSort:
@@ -61,22 +63,28 @@ class _NeuralSort:
     Moving from the k-th best item to the next adds (2p - 2k - 1) gap_k to row p: with v the sum of k gap_k over the gaps up
     to the item, the logit is (2p - 1) (u_j - u_p) - 2 (v_j - v_p). No n, no sum over all pairs, no cancellation of
     |s_j - s_k| against n s. It is 0 at j = p, its largest, so a row needs no other scale; and it falls on both sides, the faster
-    the farther the row is, so that on the host the entries that are 0 are not computed.
+    the farther the row is, so that on the host the entries of long lists that are 0 are not computed. The matrices of a few short
+    lists are a block each there, ``kept`` for the backward pass [lists, n, n].
     """
 
-    def __init__(self, line: Tensor, least: float):
-        """``least`` is a logit below which an entry counts as 0."""
+    def __init__(self, line: Tensor, least: float, kept: Tensor | None = None):
+        """``least`` is a logit below which an entry counts as 0; ``kept`` is what another object of this line has computed."""
         self.line, (self.lists, self.n) = line, line.shape
-        self.gaps = line.diff(dim=-1, prepend=line[:, :1])
         self.index = torch.arange(self.n, dtype=line.dtype, device=line.device)
+        self.kept, self.known = kept, kept is not None
         host = line.device.type == "cpu"
+        keeps = self.known or (host and self.n <= _SHORT and line.numel() * self.n <= KEPT)
+        self.entries = (BLOCK if keeps else _ENTRIES) * blocks_at_once(line.device)
+        if self.known:
+            return
         few = host or line.dtype == torch.float32  # float32 wants small numbers of rows
-        entries = _ENTRIES * blocks_at_once(line.device)
-        self.height = min(self.n, _HEIGHT if few else max(_HEIGHT, entries // (self.lists * self.n)))
-        self.entries = entries
-        starts = list(range(0, self.n, self.height))
-        ends = [min(start + self.height, self.n) for start in starts]
-        if host and self.n > 2 * self.height:
+        height = _HEIGHT if few else max(_HEIGHT, self.entries // (self.lists * self.n))
+        if keeps:
+            self.kept, height = line.new_empty(self.lists, self.n, self.n), self.n
+        self.gaps = line.diff(dim=-1, prepend=line[:, :1])
+        starts = list(range(0, self.n, height))
+        ends = [min(start + height, self.n) for start in starts]
+        if host and self.n > 2 * height:
             columns = zip(self._ends(starts, least, -1), self._ends([end - 1 for end in ends], least, 1), strict=True)
         else:
             columns = [(0, self.n - 1)] * len(starts)
@@ -97,26 +105,36 @@ class _NeuralSort:
 
     def __iter__(self) -> Iterator[tuple[slice, slice, slice, Tensor]]:
         """Yield lists, rows, columns, and the entries [lists, rows, columns]."""
+        if self.known:
+            everyone = slice(0, self.n)
+            yield from ((lists, everyone, everyone, self.kept[lists]) for lists in self._parts(self.n**2))
+            return
         buffer = None
         for rows, columns in self.blocks:
             origin, height, width = rows.start, rows.stop - rows.start, columns.stop - columns.start
-            u = self.line[:, columns] - self.line[:, origin, None]
-            v = (2 * (self.index[columns] - origin) * self.gaps[:, columns]).cumsum(-1)
-            v = v - v[:, origin - columns.start, None]  # counted from the first row: small numbers
+            u = self.line[..., columns] - self.line[..., origin, None]
+            v = (2 * (self.index[columns] - origin) * self.gaps[..., columns]).cumsum(-1)
+            v = v - v[..., origin - columns.start, None]  # counted from the first row: small numbers
             slope = 2 * (self.index[rows] - origin) + 1
             own = slice(rows.start - columns.start, rows.stop - columns.start)
-            peak = slope * u[:, own] - v[:, own]
-            step = max(1, self.entries // (height * width))
-            for first in range(0, self.lists, step):
-                lists = slice(first, min(first + step, self.lists))
-                shape = (lists.stop - first, height, width)
+            peak = slope * u[..., own] - v[..., own]
+            for lists in self._parts(height * width):
+                shape = (lists.stop - lists.start, height, width)
                 size = math.prod(shape)
-                if buffer is None or buffer.numel() < size:
+                if self.kept is None and (buffer is None or buffer.numel() < size):
                     buffer = u.new_empty(max(size, self.entries))
-                block = buffer[:size].view(shape)
+                block = buffer[:size].view(shape) if self.kept is None else self.kept[lists]
                 torch.mul(u[lists].unsqueeze(-2), slope.unsqueeze(-1), out=block)
-                block.sub_(v[lists].unsqueeze(-2)).sub_(peak[lists].unsqueeze(-1)).exp_()
+                block.sub_(v[lists].unsqueeze(-2)).sub_(peak[lists].unsqueeze(-1))
+                if self.kept is not None:  # all of them: exponentials that leave the range are several times slower
+                    block.clamp_(min=_far(block.dtype))
+                block.exp_()
                 yield lists, rows, columns, block
+
+    def _parts(self, size: int) -> Iterator[slice]:
+        """So many lists at a time that their blocks, of ``size`` entries each, stay in the cache; one at least."""
+        step = max(1, self.entries // size)
+        return (slice(first, min(first + step, self.lists)) for first in range(0, self.lists, step))
 
     def mean_places(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean place and mass of each column, and the sum of each row [lists, n]. No column is empty: item p leads row p."""
@@ -152,17 +170,27 @@ class _NeuralSort:
         return -direct - 2 * behind
 
 
+def _far(dtype: torch.dtype) -> float:
+    """A logit beside whose exponential that of 0 is everything, and which is a normal number, times others too."""
+    return 0.85 * math.log(torch.finfo(dtype).tiny)
+
+
 def _neuralsort_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -> tuple[Tensor, ...]:
     cap = mixing_cap(scores.dtype)
     order, line = place_on_line(scores, where, tau, cap)
-    ranks, mass, totals = (x.reshape(scores.shape) for x in _NeuralSort(_lists(line), -cap / 2).mean_places())
-    return to_items(ranks, order, scores.dtype), order, line, ranks, mass, totals
+    matrix = _NeuralSort(_lists(line), -cap / 2)
+    ranks, mass, totals = (x.reshape(scores.shape) for x in matrix.mean_places())
+    kept = [] if matrix.kept is None else [matrix.kept.view(*scores.shape, -1)]
+    return to_items(ranks, order, scores.dtype), order, line, ranks, mass, totals, *kept
 
 
 def _neuralsort_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
-    order, line, ranks, mass, totals = saved
+    order, line, ranks, mass, totals, *kept = saved
     pull = grad.gather(-1, order) / mass
-    back = _NeuralSort(_lists(line), -mixing_cap(scores.dtype) / 2).to_line(*map(_lists, (pull, ranks, totals))).view(line.shape)
+    # repeated for many gradients at once, as for a Jacobian, it may have grown
+    kept = [x.reshape(-1, *x.shape[-2:]) for x in kept if x.numel() <= KEPT]
+    matrix = _NeuralSort(_lists(line), -mixing_cap(scores.dtype) / 2, *kept)
+    back = matrix.to_line(*map(_lists, (pull, ranks, totals))).view(line.shape)
     back = to_items(back / tau, order, scores.dtype)
     return back if where is None else back.masked_fill_(~where, 0.0)
 

@@ -9,6 +9,8 @@ from torch import Tensor
 
 #: Pairs computed at a time: 1 MiB of float32, which stays in the cache and bounds the extra memory.
 BLOCK = 1 << 18
+#: Pairs of a call that may be kept for its backward pass: 8 MiB of float64.
+KEPT = 1 << 20
 
 
 def blocks_at_once(device: torch.device) -> int:

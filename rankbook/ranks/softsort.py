@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 from rankbook.checks import check_positive, check_scores
 from rankbook.ranks.by_hand import ByHand
 from rankbook.ranks.exact import put_absent_last
-from rankbook.ranks.kernels import decayed_sums
+from rankbook.ranks.kernels import DecayedSums
 from rankbook.ranks.spacing import mixing_cap, place_on_line, to_items
 
 
@@ -52,37 +52,51 @@ def _softsort_value(scores: Tensor, where: Tensor | None, _: None, tau: float) -
     """Row p is K_pj / Z_p with K = e^-|u_p - u_j|: the sums over rows and over columns run along the sorted list."""
     order, line = place_on_line(scores, where, tau, mixing_cap(scores.dtype))
     place = torch.arange(1, line.shape[-1] + 1, dtype=line.dtype, device=line.device)
-    total, side = _kernel_sums(line, torch.ones_like(line))
+    sums = _KernelSums(line)
+    total, side = sums(torch.ones_like(line))
     share = total.reciprocal()
-    (mass, placed), (side_share, side_placed) = _kernel_sums(line, torch.stack([share, place * share]))
+    both, side_both = sums(torch.stack([share, place * share], -2))
+    mass, placed = both.unbind(-2)
     ranks = placed / mass
-    return to_items(ranks, order, scores.dtype), order, line, ranks, mass, share, side, side_share, side_placed
+    return to_items(ranks, order, scores.dtype), order, line, ranks, mass, share, side, side_both
 
 
 def _softsort_gradient(grad: Tensor, scores: Tensor, where: Tensor | None, _: None, saved: tuple[Tensor, ...], tau: float) -> Tensor:
     r"""With :math:`M_{pj} = \text{share}_p\, \text{pull}_j (p - r_j) - \text{share}_p^2 h_p`, where h is the sum of K pull (p - r) over the
     row, item i is pulled by :math:`\sum_j (M_{ij} + M_{ji}) K_{ij}\, \mathrm{sgn}(i - j)`; each term is a product of one factor of i
     and one of j."""
-    order, line, ranks, mass, share, side, side_share, side_placed = saved
+    order, line, ranks, mass, share, side, side_both = saved
+    side_share, side_placed = side_both.unbind(-2)
     place = torch.arange(1, line.shape[-1] + 1, dtype=line.dtype, device=line.device)
     pull = grad.gather(-1, order) / mass
-    sums, (side_pull, side_ranked) = _kernel_sums(line, torch.stack([pull, pull * ranks]))
-    of_row = share.square() * (place * sums[0] - sums[1])
-    back = of_row * side + _kernel_sums(line, of_row)[1]
+    sums = _KernelSums(line)
+    (of_pull, of_ranked), (side_pull, side_ranked) = (both.unbind(-2) for both in sums(torch.stack([pull, pull * ranks], -2)))
+    of_row = share.square() * (place * of_pull - of_ranked)
+    back = of_row * side + sums(of_row)[1]
     back -= share * (place * side_pull - side_ranked) + pull * (side_placed - ranks * side_share)
     back = to_items(back / tau, order, scores.dtype)
     return back if where is None else back.masked_fill_(~where, 0.0)
 
 
-def _kernel_sums(line: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+class _KernelSums:
     r"""The sums of :math:`w_j e^{-|u_j - u_i|}` over all j, and of the same with the sign of :math:`u_j - u_i`: 0 for ties."""
-    above, below = decayed_sums(-line, weight, 1.0)
-    # the sums over what is truly above (below) are those of the first (last) of the ties
-    n, index = line.shape[-1], torch.arange(line.shape[-1], device=line.device)
-    starts = pad(line[..., 1:] > line[..., :-1], (1, 1), value=True)
-    first = torch.where(starts[..., :n], index, 0).cummax(-1).values.expand(weight.shape)
-    last = torch.where(starts[..., 1:], index, n - 1).flip(-1).cummin(-1).values.flip(-1).expand(weight.shape)
-    return weight + above + below, below.gather(-1, last) - above.gather(-1, first)
+
+    def __init__(self, line: Tensor):
+        self.sums, self.ties = DecayedSums(-line, 1.0), None
+        apart = line[..., 1:] > line[..., :-1]
+        if line.device.type != "cpu" or not apart.numpy().all():
+            n, index = line.shape[-1], torch.arange(line.shape[-1], device=line.device)
+            starts = pad(apart, (1, 1), value=True)
+            first = torch.where(starts[..., :n], index, 0).cummax(-1).values
+            self.ties = first, torch.where(starts[..., 1:], index, n - 1).flip(-1).cummin(-1).values.flip(-1)
+
+    def __call__(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        above, below = self.sums(weight)
+        total = weight + above + below
+        if self.ties is not None:  # the sums over what is truly above (below) are those of the first (last) of the ties
+            first, last = (end if weight.dim() == end.dim() else end.unsqueeze(-2).expand(weight.shape) for end in self.ties)
+            above, below = above.gather(-1, first), below.gather(-1, last)
+        return total, below - above
 
 
 _softsort = ByHand("softsort", _softsort_value, _softsort_gradient)

@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import torch
+import torch._dynamo  # an optimizer imports it, for more than a second: once here, not in each process that is forked
 import torch.distributed as dist
 
 from rankbook import datasets, files

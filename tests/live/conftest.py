@@ -47,11 +47,19 @@ def html_of(figure) -> str:
     return figure._repr_mimebundle_()[0]["text/html"]
 
 
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory):
+    """The scripts of all figures, made small once: to do so takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("bundle")
+    write_bundle(folder)
+    return folder
+
+
 @pytest.fixture
-def load_page(browser, tmp_path):
+def load_page(browser, bundle, tmp_path):
     """``load_page(body, ...)`` -> (page, problems): a bare page from ``file://`` with what the bundle has beside it, in ``tmp_path``."""
     contexts = []
-    write_bundle(tmp_path)
+    shutil.copytree(bundle, tmp_path, dirs_exist_ok=True)
 
     def load(body, *, width=1200, theme="light", touch=False, init=""):
         (tmp_path / "page.html").write_text(

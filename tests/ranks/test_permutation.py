@@ -1,12 +1,15 @@
 """NeuralSort, SoftSort and Sinkhorn against their matrices, built item by item."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
 import oracles
 import rankbook as rb
+from rankbook.ranks import kernels, neuralsort
+from ranks.test_pairs import Largest
 
 taus = pytest.mark.parametrize("tau", [0.01, 0.1, 1.0, 10.0])
 
@@ -66,6 +69,44 @@ def test_long_lists_equal_the_whole_matrix(name, tau):
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-8 * theirs.abs().max().item())
     half = getattr(rb, name)(scores.detach().float(), tau=tau)
     torch.testing.assert_close(half.double(), getattr(rb, name)(scores.detach().float().double(), tau=tau), rtol=1e-6, atol=0)
+
+
+def ranks_and_gradient(ranker, scores, where):
+    leaf = scores.clone().requires_grad_()
+    ranks = ranker(leaf, where=where)
+    (gradient,) = torch.autograd.grad(ranks, leaf, torch.linspace(-1, 1, scores.numel(), dtype=scores.dtype).view(scores.shape))
+    return ranks.detach(), gradient
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize(("lists", "n"), [(1, 1), (3, 20), (2, 128), (4, 300)])
+def test_what_is_kept_is_what_is_computed_again(lists, n, ties, monkeypatch):
+    """All pairs, kept windows, windows computed anew: three ways to the same sums; and a matrix that is kept or not."""
+    scores = torch.randn(lists, n, dtype=torch.float64)
+    scores = scores.mul(4).round() if ties else scores
+    where = torch.rand(lists, n) > 0.2
+    where[:, 0] = True
+    for ranker in (rb.laplace_ranks, rb.softsort_ranks):
+        ranker, found = partial(ranker, tau=0.1), []
+        for few in (lists * n * n, lists * n * n.bit_length(), 0):
+            monkeypatch.setattr(kernels, "_FEW", few)
+            found.append(ranks_and_gradient(ranker, scores, where))
+        torch.testing.assert_close(found[1:], found[:1] * 2, rtol=1e-9, atol=1e-9)
+    ranker, found = partial(rb.neuralsort_ranks, tau=0.1), []
+    for kept in (neuralsort.KEPT, 0):
+        monkeypatch.setattr(neuralsort, "KEPT", kept)
+        found.append(ranks_and_gradient(ranker, scores, where))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
+
+
+def test_many_gradients_at_once_do_not_repeat_what_was_kept():
+    """A vectorized Jacobian has all scores once more for each of the 160 gradients; two matrices each would be two million numbers."""
+    scores = torch.randn(2, 80, dtype=torch.float64)
+    with Largest() as seen:
+        whole = torch.autograd.functional.jacobian(partial(rb.neuralsort_ranks, tau=0.1), scores, vectorize=True)
+    assert seen.elements <= neuralsort.KEPT < 160 * 2 * 80 * 80
+    single = torch.autograd.functional.jacobian(partial(rb.neuralsort_ranks, tau=0.1), scores)
+    torch.testing.assert_close(whole, single, rtol=1e-9, atol=1e-9)
 
 
 def test_softsort_ties_do_not_push_each_other():
