@@ -188,7 +188,7 @@ def test_the_fit_of_covariates_is_scikit_learns_ridge():
 
 def test_of_a_new_organ_a_library_knows_the_levels_of_patients_alone():
     """cornac's factors give every new organ the same order, as the arm ``factors`` does, and a similar one."""
-    cornac = pytest.importorskip("cornac", reason="factors of a library: pip install cornac")
+    cornac = pytest.importorskip("cornac", reason="factors of a library: pip install 'rankbook[cases]'")
     here = world(0, 3.0)
     rows = torch.arange(len(here.seen)).repeat_interleave(SEEN)
     known = zip(rows.tolist(), here.seen.flatten().tolist(), ((here.outcome.flatten() - MEAN) / DEVIATION).tolist(), strict=True)

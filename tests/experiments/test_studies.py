@@ -101,6 +101,9 @@ def test_a_stored_line_can_be_made_again(study, found):
     lines = pd.concat([found.tuning, found.lengths, found.test])
     lines = lines[lines["cpu_seconds"] <= 10].to_dict("records")
     line = dice(study.name).choice(lines)
-    again = study.run(line)
+    try:
+        again = study.run(line)
+    except ModuleNotFoundError as missing:  # a library that the extra `cases` brings
+        pytest.skip(str(missing))
     for metric in study.task.metrics:
         assert again[metric] == pytest.approx(line[metric], abs=0.01), line

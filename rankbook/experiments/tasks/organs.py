@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -123,6 +125,29 @@ class Organs:
 
     def _ndcg(self, scores: Tensor, truth: Tensor) -> float:
         return ndcg(scores, (truth - truth.amin(1, keepdim=True)) / DEVIATION, k=self.n).item()
+
+
+class Recommended(NamedTuple):
+    """A world, and the scores of all its organs and patients ``[m, n]``."""
+
+    world: World
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class OrganLibraries(Organs):
+    """`Organs` for recommenders of libraries, in place of a loss; see `rankbook.experiments.organ_libraries`."""
+
+    def fit(self, recommender: Callable[..., np.ndarray], *, steps: int, seed: int) -> Recommended:
+        """What a recommender says of the world of a seed, by its own ``steps`` and seed; the same call gives the same."""
+        known = world(seed, self.misfit)
+        with one_thread():
+            return Recommended(known, torch.from_numpy(recommender(known, steps=steps, seed=seed)))
+
+    def measure(self, model: Recommended, split: str) -> dict[str, float]:
+        scores = (model.scores[model.world.rows[part]] for part in (split, "train"))
+        with one_thread():
+            return self.judged(model.world, split, *scores)
 
 
 def _with_one(x: Tensor) -> Tensor:
