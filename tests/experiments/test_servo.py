@@ -141,10 +141,10 @@ def test_a_short_training_learns_and_is_repeatable():
     found, untrained = task.measure(first, "validation"), task.measure(Policy(), "validation")
     assert found["error"] < 0.8 * untrained["error"]
     assert found == task.measure(first, "validation") != task.measure(first, "test")
-    scenes, _, real, _ = servo._judges("validation")
+    scenes, _, real, _ = servo._judges("validation", simulated)
     errors = [math.dist(a, b) for a, b in zip(first.offsets(real).tolist(), scenes.offsets.tolist(), strict=True)]
     assert found["error"] == pytest.approx(sum(errors) / len(errors), rel=1e-5)
-    left = ride(first, scenes, torch.Generator().set_state(servo._judges("validation")[3]))
+    left = ride(first, scenes, torch.Generator().set_state(servo._judges("validation", simulated)[3]))
     assert found["docked"] == pytest.approx(sum(math.hypot(*one) < DOCKED for one in left.tolist()) / len(left))
 
 

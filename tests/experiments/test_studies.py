@@ -103,7 +103,9 @@ def test_a_stored_line_can_be_made_again(study, found):
     line = dice(study.name).choice(lines)
     try:
         again = study.run(line)
-    except ModuleNotFoundError as missing:  # a library that the extra `cases` brings
+    except ImportError as missing:
+        if "pip install" not in str(missing):
+            raise
         pytest.skip(str(missing))
     for metric in study.task.metrics:
         assert again[metric] == pytest.approx(line[metric], abs=0.01), line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import ClassVar, NamedTuple
@@ -27,10 +27,12 @@ from rankbook.experiments.tasks.depth_pictures import (
 from rankbook.experiments.tasks.fitting import minimize, seeded
 
 TRIALS = 500  # pictures, and rides to the hole, that judge
-MOVES = 4  # of a ride
+MOVES = 4  # of a ride, each by the offset that the policy sees
 DOCKED = 0.1  # what is nearer to the hole than this slides in
 #: Seeds of what judges; those of training are smaller.
 SPLITS = {"validation": (10_000, KNOWN), "test": (20_000, NOVEL)}
+#: Draws clean depth ``[n, 1, 24, 24]`` of parts with offsets ``[n, 2]``.
+World = Callable[[Parts, Tensor], Tensor]
 
 
 class Scenes(NamedTuple):
@@ -77,18 +79,24 @@ class Servo:
         pairs: real pictures for training. Each has a twin among the simulated ones, of the same part in the same pose.
         pictures: simulated pictures for training.
         batch: labeled pictures of a step; a loss with a weight sees half as many pairs besides.
+        reality: what draws the depth that the camera spoils: the formulas of the simulation again, or
+            `rankbook.experiments.tasks.rendered_parts.rendered`, where perspective and walls part the two worlds besides.
+        moves: of a ride.
+        gain: the share of the offset seen that a move takes; smaller moves look more often before they arrive.
 
     A loss is called with ``(predicted [n, 2], offsets [n, 2], twins [2, p, 48])`` and says by ``lr`` and ``real`` how it trains, see
     `rankbook.experiments.servo_losses.ServoLoss`.
 
-    ``docked``: the share of rides that end within 0.1 of the hole after four moves, each by the offset that the policy sees. ``error``:
-    the mean distance between seen and true offset on real pictures. ``apart`` and ``spread`` of the features of those
-    pictures and their twins: see `rankbook.experiments.servo_losses`.
+    ``docked``: the share of rides that end within 0.1 of the hole. ``error``: the mean distance between seen and true offset on real
+    pictures. ``apart`` and ``spread`` of the features of those pictures and their twins: see `rankbook.experiments.servo_losses`.
     """
 
     pairs: int = 50
     pictures: int = 4000
     batch: int = 32
+    reality: World = simulated
+    moves: int = MOVES
+    gain: float = 1.0
 
     metrics: ClassVar[tuple[str, ...]] = ("docked", "error")
 
@@ -111,7 +119,8 @@ class Servo:
         draw = torch.Generator().manual_seed(seed)
         parts, offsets, cameras = draw_scenes(self.pictures, draw, KNOWN)
         clean = simulated(parts, offsets)
-        real = seen(clean, cameras, draw)[: self.pairs]
+        twins = self.reality(Parts(*(one[: self.pairs] for one in parts)), offsets[: self.pairs])
+        real = seen(torch.cat([twins, clean[self.pairs :]]), cameras, draw)[: self.pairs]  # few are some of many
         return torch.cat([clean, real]), torch.cat([offsets, offsets[: self.pairs]])
 
     def batches(self, loss: nn.Module, pictures: Tensor, offsets: Tensor, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
@@ -127,10 +136,11 @@ class Servo:
 
     def measure(self, model: Policy, split: str) -> dict[str, float]:
         """The metrics on parts that training has not seen, of the test also of shapes that it has not."""
-        scenes, clean, real, draw = _judges(split)
+        scenes, clean, real, draw = _judges(split, self.reality)
         with one_thread(), torch.no_grad():
             error = (model.offsets(real) - scenes.offsets).norm(dim=1).mean().item()
-            left = ride(model, scenes, torch.Generator().set_state(draw))
+            again = torch.Generator().set_state(draw)
+            left = ride(model, scenes, again, moves=self.moves, gain=self.gain, reality=self.reality)
             twins = torch.stack([model(clean), model(real)])
             return {
                 "docked": (left.norm(dim=1) < DOCKED).float().mean().item(),
@@ -140,11 +150,11 @@ class Servo:
             }
 
 
-def ride(model: Policy, scenes: Scenes, draw: Generator, *, moves: int = MOVES) -> Tensor:
+def ride(model: Policy, scenes: Scenes, draw: Generator, *, moves: int = MOVES, gain: float = 1.0, reality: World = simulated) -> Tensor:
     """The offsets ``[n, 2]`` that are left when the peg has moved by what the policy sees, some times; the camera sees anew each time."""
     parts, offsets, cameras = scenes
     for _ in range(moves):
-        offsets = offsets - model.offsets(seen(simulated(parts, offsets), cameras, draw))
+        offsets = offsets - gain * model.offsets(seen(reality(parts, offsets), cameras, draw))
     return offsets
 
 
@@ -159,11 +169,11 @@ def _drawn(task: Servo, seed: int) -> tuple[Tensor, Tensor]:
     return task.draw(seed)
 
 
-@lru_cache(maxsize=2)
-def _judges(split: str) -> tuple[Scenes, Tensor, Tensor, Tensor]:
-    """Scenes, their clean and their real pictures, and the random state of what a ride sees."""
+@lru_cache(maxsize=4)
+def _judges(split: str, reality: World) -> tuple[Scenes, Tensor, Tensor, Tensor]:
+    """Scenes, their simulated and their real pictures, and the random state of what a ride sees."""
     seed, category = SPLITS[split]
     draw = torch.Generator().manual_seed(seed)
     scenes = draw_scenes(TRIALS, draw, category)
-    clean = simulated(scenes.parts, scenes.offsets)
-    return scenes, clean, seen(clean, scenes.cameras, draw), draw.get_state()
+    parts, offsets, cameras = scenes
+    return scenes, simulated(parts, offsets), seen(reality(parts, offsets), cameras, draw), draw.get_state()
