@@ -157,6 +157,18 @@ class _Products(torch.autograd.Function):
         return grad @ others, grad.T @ rows
 
 
+def no_forward_derivative(*_: Any) -> None:
+    """The ``jvp`` of an operation whose gradient is computed by hand.
+
+    Raises:
+        NotImplementedError: whoever asks for one.
+    """
+    raise NotImplementedError(
+        "rankbook's ranks and losses have no forward-mode derivative: their gradient is computed by hand; "
+        "take reverse mode: backward, torch.func.grad or torch.func.jacrev"
+    )
+
+
 def no_second_derivative() -> NotImplementedError:
     """The error of whoever asks for one."""
     return NotImplementedError(

@@ -231,9 +231,20 @@ def _as_array(name: str, value: Labels) -> np.ndarray:
         array = np.empty(0, dtype=object)
     if array.dtype.kind == "O" and array.size and all(isinstance(one, str) for one in array.flat):
         array = array.astype(str)
+    missing = [(place, one) for place, one in enumerate(array.flat) if _is_missing(one)] if array.dtype.kind in "Of" else []
+    if missing:
+        raise TypeError(
+            "{} must be integers or strings, but entry {} is missing ({}), {} in all; drop these rows, or leave them out with "
+            "where: as one class, items without a label would be positives of each other".format(name, *missing[0], len(missing))
+        )
     if array.dtype.kind not in "iubU" or array.ndim not in (1, 2):
         raise TypeError(
             f"{name} must be integers or strings of shape [items] or [items, levels], got {type(value).__name__} "
             f"of {array.dtype} {array.shape}; try pandas.factorize({name})[0]"
         )
     return array
+
+
+def _is_missing(one: Any) -> bool:
+    """None and NaN, and what pandas has for them."""
+    return one is None or type(one).__name__ in ("NAType", "NaTType") or (isinstance(one, (float, np.floating)) and one != one)

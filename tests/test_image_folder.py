@@ -2,16 +2,20 @@
 
 import os
 import shutil
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torch.testing import assert_close
 from torch.utils.data import DataLoader, StackDataset
 
 import rankbook as rb
 from pictures import GROUPS, write_pictures
+from test_samples import SELECTIONS
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +134,53 @@ def test_pictures_are_read_when_they_are_asked_for(folder, monkeypatch):
     assert torch.equal(data.inputs[:2], data.inputs[[0, 1]]) and torch.equal(data.inputs[torch.tensor(0)], data.inputs[0])
 
 
+@pytest.mark.parametrize(("rows", "expected"), SELECTIONS)
+def test_rows_of_pictures_are_those_of_samples(folder, rows, expected):
+    """A mask among them, which once read as the pictures 0 and 1."""
+    images = read(folder).inputs.subset(range(6))
+    files = [images.files[row] for row in expected]
+    assert images.subset(rows).files == files
+    assert torch.equal(images[rows], torch.stack([images[row] for row in expected]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "said"),
+    [
+        ([0.0, 1.0], TypeError, "rows must be a slice, a list or tensor .*one picture is images"),
+        (["x"], TypeError, "rows must be a slice, a list or tensor"),
+        (None, TypeError, "rows must be a slice, a list or tensor"),
+        ([0, 6], IndexError, "row 6 is not there; rows go from 0 to 5"),
+        (torch.ones(3, dtype=torch.bool), IndexError, "a mask must have one entry for each of the 6 samples, got 3"),
+    ],
+)
+def test_rows_that_are_none_are_refused(folder, rows, kind, said):
+    images = read(folder).inputs.subset(range(6))
+    for select in (images.__getitem__, images.subset):
+        with pytest.raises(kind, match=said):
+            select(rows)
+
+
+GRAYS = np.array([[0, 1000, 20000, 40000, 65535]] * 5)
+
+
+@pytest.mark.parametrize(("ending", "order"), [("png", "<"), ("tif", "<"), ("tif", ">")])
+def test_gray_of_16_bits_keeps_its_scale(tmp_path, ending, order):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(GRAYS.astype(f"{order}u2")).save(tmp_path / "a" / f"x.{ending}")
+    picture = read(tmp_path, size=5).inputs[0]
+    assert_close(picture, torch.from_numpy(GRAYS / 65535).float().expand(3, 5, 5), atol=0.5 / 255, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_numbers_without_a_scale_are_refused(tmp_path, dtype):
+    (tmp_path / "a").mkdir()
+    Image.fromarray(GRAYS.astype(dtype)).save(tmp_path / "a" / "x.tif")
+    with pytest.raises(
+        ValueError, match=r"x\.tif is damaged: its numbers, of Pillow's mode [IF], have no known scale; save it with 8 or 16"
+    ):
+        read(tmp_path).inputs[0]
+
+
 def test_a_picture_is_upright_and_cropped(tmp_path):
     """A photograph that lies on its side: red above green, 40 wide and 80 high once it is turned."""
     (tmp_path / "a").mkdir()
@@ -208,15 +259,23 @@ def test_nothing_but_damaged_pictures_is_refused(folder):
 # --- features ---
 
 
-class Encoder(nn.Module):
-    """Counts what it is asked."""
+class Counts:
+    seen = 0
 
-    def __init__(self, weight=1.0):
+
+class Encoder(nn.Module):
+    """Counts what it is asked, not in an attribute: that would make it another one."""
+
+    def __init__(self, weight=1.0, act=torch.relu):
         super().__init__()
-        self.weight, self.drop, self.seen = nn.Parameter(torch.tensor(weight)), nn.Dropout(0.5), 0
+        self.weight, self.drop, self.act, self.counts = nn.Parameter(torch.tensor(weight)), nn.Dropout(0.5), act, Counts()
+
+    @property
+    def seen(self):
+        return self.counts.seen
 
     def forward(self, x):
-        self.seen += len(x)
+        self.counts.seen += len(x)
         return self.drop(self.weight * x.flatten(1)[:, :5])
 
 
@@ -255,6 +314,53 @@ def test_what_is_known_is_not_computed_again(folder, tmp_path):
     assert tables == ("features", "keys", "sha256") and len(list(cache.glob("*.safetensors"))) == 5
 
 
+def brighter(by, *, power=1):
+    return lambda picture: by * torch.ones(9) ** power
+
+
+TIMES = 1.0
+
+
+def times(picture):
+    return TIMES * torch.ones(9)
+
+
+class Scaled:
+    """A transform that says nothing of itself."""
+
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, picture):
+        return self.by * torch.ones(9)
+
+
+def test_an_encoder_of_another_setting_is_another(folder, tmp_path, monkeypatch):
+    """Its weights, its structure and its code are the same."""
+    data = read(folder)
+
+    def names(encoder, **options):
+        """The name of its file, new or not."""
+        before = set(tmp_path.iterdir())
+        rb.datasets.features(encoder, read(folder, **options), cache=tmp_path)
+        return set(tmp_path.iterdir()) - before
+
+    changed = Encoder()
+    changed.k = 1
+    encoders = [lambda: Encoder(), lambda: Encoder(act=torch.tanh), lambda: changed]
+    made = [names(make()) for make in encoders]
+    changed.k = 2
+    made.append(names(changed))
+    transforms = [brighter(1.0), brighter(2.0), partial(brighter(1.0)), Scaled(1.0), Scaled(2.0), times]
+    made += [names(Encoder(), transform=transform) for transform in transforms]
+    monkeypatch.setitem(globals(), "TIMES", 2.0)
+    made.append(names(Encoder(), transform=times))
+    assert all(made), made
+    again = [names(Encoder(act=torch.tanh)), names(changed), *(names(Encoder(), transform=one) for one in transforms)]
+    assert not any(again), again
+    assert len(data) == len(read(folder))
+
+
 def test_tensors_are_cached_too(tmp_path):
     data = rb.datasets.Samples(torch.randn(4, 3, 2, 2), torch.tensor([0, 0, 1, 1]), targets=torch.rand(4))
     encoder = Encoder()
@@ -280,21 +386,11 @@ def test_a_damaged_cache_is_computed_anew(tmp_path, place):
     assert encoder.seen == 4
 
 
-class Late(nn.Module):
-    """While it computes, another training writes features of other pictures to the same file."""
-
-    def __init__(self, meanwhile):
-        super().__init__()
-        self.meanwhile = meanwhile
-
-    def forward(self, x):
-        self.meanwhile()
-        return x.flatten(1)
-
-
 def test_what_another_process_wrote_meanwhile_stays(folder, tmp_path):
-    data, cache = read(folder, size=4), tmp_path / "cache"
-    rb.datasets.features(Late(lambda: rb.datasets.features(Late(lambda: None), data[1::2], cache=cache)), data[::2], cache=cache)
+    """While it computes, another training writes features of other pictures to the same file."""
+    data, cache, late = read(folder, size=4), tmp_path / "cache", nn.Flatten()
+    late.register_forward_hook(lambda *_: rb.datasets.features(nn.Flatten(), data[1::2], cache=cache) and None)
+    rb.datasets.features(late, data[::2], cache=cache)
     (path,) = cache.glob("*.safetensors")
     assert len(load_file(path)["keys"]) == len({file.read_bytes() for file in folder.rglob("*.*")})
 

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 # The core, from the ground up: each part may import those before it, and of other people's code only torch and numpy.
 CORE = [
+    "described",
     "checks",
     "precision",
     "types",
@@ -36,7 +37,7 @@ CORE = [
 ABOVE = {
     "files": set(),
     "archive": {"files"},
-    "datasets": {"archive", "files", "checks", "types", "relevance"},
+    "datasets": {"archive", "described", "files", "checks", "types", "relevance"},
     "table": set(),
     "advice": set(),
     "road": {"checks"},

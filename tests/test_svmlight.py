@@ -26,10 +26,24 @@ def test_a_file_becomes_three_tensors(tmp_path):
     assert rb.pad_lists(features, query_ids)[1].tolist() == [[True] * 3, [True, False, False]]
 
 
+def test_a_column_is_the_same_feature_in_each_file_of_a_set(tmp_path):
+    """Which features occur in a file does not say where it counts from."""
+    train, validation = tmp_path / "train.txt", tmp_path / "validation.txt"
+    for first in (0, 1):
+        train.write_text(f"1 qid:1 {first}:5 {first + 1}:6 {first + 2}:7\n")
+        validation.write_text(f"1 qid:1 {first + 1}:6 {first + 2}:7\n")
+        rows = [rb.datasets.svmlight(file, features=3, first=first).features.tolist() for file in (train, validation)]
+        assert rows == [[[5, 6, 7]], [[0, 6, 7]]]
+    for first in (2, -1, True, "1"):
+        with pytest.raises(ValueError, match="first must be a whole number from 0 to 1"):
+            rb.datasets.svmlight(train, first=first)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("2 1:0.5\n", "lines all say qid:"),
+        ("2 qid:1 0:5 1:6\n", "Does the set count its features from 0. Try first=0"),
         ("2 qid:1 1:0.5\n0 2:0.25\n", "lines all say qid:.* 2 lines and 1 ids"),
         ("", "at least one item"),
         ("# only a comment\n", "at least one item"),

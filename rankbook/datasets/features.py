@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from reprlib import recursive_repr
 from typing import Any
 
 import torch
@@ -18,7 +20,10 @@ from tqdm.auto import tqdm
 from rankbook.checks import check_count, check_finite, check_instance, warn
 from rankbook.datasets.folder import ImageFiles
 from rankbook.datasets.samples import Samples
+from rankbook.described import bytes_of, described
 from rankbook.files import check_path, locked, write_whole
+
+_MODULE = frozenset(vars(nn.Module()))  # what every module has beside its own attributes
 
 
 def features(encoder: nn.Module, data: Samples, *, cache: str | os.PathLike[str] | None = None, chunk_size: int = 64) -> Samples:
@@ -30,9 +35,10 @@ def features(encoder: nn.Module, data: Samples, *, cache: str | os.PathLike[str]
         data: samples of `image_folder`, or with a tensor as inputs.
         cache: a folder; what was computed is found there by the next call. One file an encoder, safetensors, in which each picture
             stands under the sha256 of its bytes: a changed picture is computed anew, alone, a renamed one is not. The name of the
-            file is that of the weights, the structure, the source code of its classes, and the preparation of the pictures (source
-            and ``repr`` of the transform, which should tell its settings): change one, and all is computed anew. Files of
-            encoders that are gone may be deleted.
+            file is that of the weights, the structure, the attributes and the source code of its modules, and the preparation of the
+            pictures (source of the transform, the values that it takes from around it, and its ``repr``, which should tell its
+            settings): change one, and all is computed anew. So it is for an encoder that counts its calls in an attribute. Files
+            of encoders that are gone may be deleted.
         chunk_size: samples at a time.
 
     Returns: `Samples` with inputs float32 ``[n, d]`` on the CPU.
@@ -104,7 +110,7 @@ def _computed(encoder: nn.Module, inputs: Tensor | ImageFiles, rows: Sequence[in
 def _content(inputs: Tensor | ImageFiles, row: int) -> bytes:
     if isinstance(inputs, ImageFiles):
         return inputs.content(row)
-    return _bytes(inputs[row])
+    return bytes_of(inputs[row])
 
 
 def _called(inputs: Tensor | ImageFiles, row: int) -> str:
@@ -118,29 +124,30 @@ def _name_of(encoder: nn.Module, inputs: Tensor | ImageFiles) -> str:
         f"{inputs.size} {_source(inputs.transform)}" if isinstance(inputs, ImageFiles) else f"{inputs.dtype} {list(inputs.shape[1:])}"
     )
     classes = sorted({_source(type(module)) for module in encoder.modules()})
-    for text in (prepared, _plain(repr(encoder)), *classes):
+    settings = (f"{name}={_source(value)}" for module in encoder.modules() for name, value in vars(module).items() if name not in _MODULE)
+    for text in (prepared, described(encoder), *settings, *classes):
         told.update(text.encode() + b"\0")
     for name, value in encoder.state_dict().items():
         told.update(f"{name} ".encode())
-        told.update(_bytes(value) if isinstance(value, Tensor) else _plain(repr(value)).encode())
+        told.update(bytes_of(value) if isinstance(value, Tensor) else described(value).encode())
     return told.hexdigest()[:32]
 
 
-def _bytes(value: Tensor) -> bytes:
-    value = value.detach().cpu().contiguous()
-    return f"{value.dtype} {list(value.shape)} ".encode() + value.reshape(-1).view(torch.uint8).numpy().tobytes()
-
-
-def _source(thing: Callable[..., Any] | None) -> str:
-    """What it says about itself, and its code where that can be had."""
-    try:
-        return f"{_plain(repr(thing))} {inspect.getsource(thing)}"
-    except (TypeError, OSError):
-        return _plain(repr(thing))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+@recursive_repr()
+def _source(thing: Any) -> str:
+    """What it is; of functions and classes the code too, where that can be had, and the values that the code takes from around it."""
+    if isinstance(thing, partial):
+        return f"{described(thing)} {_source(thing.func)}"
+    parts = [described(thing)]
+    with contextlib.suppress(TypeError, OSError):
+        parts.append(inspect.getsource(thing))
+    if inspect.isfunction(thing):
+        parts.append(described([thing.__defaults__, thing.__kwdefaults__]))
+        with contextlib.suppress(ValueError):  # a name around it that has no value yet
+            around = inspect.getclosurevars(thing)
+            parts += [f"{name}={_source(value)}" for name, value in around.nonlocals.items()]
+            parts += [f"{name}={described(value)}" for name, value in around.globals.items() if not inspect.ismodule(value)]
+    return " ".join(parts)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -171,4 +178,4 @@ def _write(path: Path, known: dict[str, Tensor]) -> None:
 
 
 def _checksum(keys: Tensor, values: Tensor) -> bytes:
-    return hashlib.sha256(_bytes(keys) + _bytes(values)).digest()
+    return hashlib.sha256(bytes_of(keys) + bytes_of(values)).digest()

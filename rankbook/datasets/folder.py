@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rankbook.checks import check_callable, check_choice, check_count, warn
 from rankbook.datasets.layout import check_folder, shown
-from rankbook.datasets.samples import Samples
+from rankbook.datasets.samples import Samples, row_numbers
 
 _ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -82,10 +82,13 @@ class ImageFiles:
     """Pictures on disk, read when they are indexed.
 
     `image_folder` makes it. ``images[i]`` is one picture, for a ``DataLoader`` over
-    ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` with a tensor or list of rows is a batch ``[rows, ...]``.
-    `subset` selects without reading.
+    ``torch.utils.data.StackDataset(images, labels)``; ``images[rows]`` is a batch ``[rows, ...]``, with rows as `Samples` takes them:
+    a slice, numbers, or truth values. `subset` selects without reading.
+
+    A picture of 16 bits of gray is scaled from 0 to 65535.
 
     Raises:
+        TypeError, IndexError: rows that are none.
         ValueError: a picture that is damaged or missing, or whose transform gives another shape; the message names the file.
 
     >>> import tempfile, pathlib
@@ -106,15 +109,17 @@ class ImageFiles:
         return len(self.files)
 
     def __getitem__(self, rows: Any) -> Tensor:
-        if isinstance(rows, slice):
-            rows = range(*rows.indices(len(self)))
         if isinstance(rows, (int, np.integer)) or (isinstance(rows, (Tensor, np.ndarray)) and rows.ndim == 0):
             return self.decode(int(rows), self.content(int(rows)))
-        return self.stack([int(row) for row in rows], [self.content(int(row)) for row in rows])
+        rows = self._numbers(rows)
+        return self.stack(rows, [self.content(row) for row in rows])
 
-    def subset(self, rows: Sequence[int] | Tensor) -> ImageFiles:
+    def subset(self, rows: slice | Sequence[int] | Tensor) -> ImageFiles:
         """The same pictures by other numbers; nothing is read."""
-        return ImageFiles(self.root, [self.files[int(row)] for row in rows], size=self.size, transform=self.transform)
+        return ImageFiles(self.root, [self.files[row] for row in self._numbers(rows)], size=self.size, transform=self.transform)
+
+    def _numbers(self, rows: Any) -> list[int]:
+        return row_numbers(rows, len(self), "one picture is images[i]").tolist()
 
     def content(self, row: int) -> bytes:
         """The bytes of the file."""
@@ -131,7 +136,8 @@ class ImageFiles:
         path = self.root / self.files[row]
         try:
             # photographs lie on their side and say so in their metadata
-            picture = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
+            opened = Image.open(io.BytesIO(content))
+            picture = _of_bytes(ImageOps.exif_transpose(opened), opened.format).convert("RGB")
         except Exception as error:  # each reader of Pillow raises its own kinds
             raise ValueError(
                 f'the picture {path} is damaged: {error}; replace it, delete it, or call image_folder(..., on_error="skip")'
@@ -182,6 +188,17 @@ def _pictures(root: Path) -> list[Path]:
             f"{root / deep} are not; move one"
         )
     return found
+
+
+def _of_bytes(picture: Any, file: str | None) -> Any:
+    """A picture of Pillow whose numbers are bytes: its own conversion cuts larger ones off at 255."""
+    from PIL import Image
+
+    if picture.mode in ("I", "F") and file != "PNG":
+        raise ValueError(f"its numbers, of Pillow's mode {picture.mode}, have no known scale; save it with 8 or 16 bits")
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) / 257).round().astype(np.uint8))
+    return picture
 
 
 def readable(images: ImageFiles) -> list[int]:

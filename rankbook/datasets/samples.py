@@ -86,7 +86,8 @@ class Samples:
         return len(self.labels)
 
     def __getitem__(self, rows: slice | Tensor | np.ndarray | Sequence[int] | pd.Series) -> Samples:
-        rows = self._numbers(rows)
+        advice = "one sample is data[i : i + 1], and a DataLoader takes torch.utils.data.StackDataset(data.inputs, data.labels)"
+        rows = row_numbers(rows, len(self), advice)
         table = self.table.iloc[rows.numpy()].reset_index(drop=True)
         lazy = None if isinstance(self.inputs, Tensor) else getattr(self.inputs, "subset", None)
         inputs = self.inputs[rows] if lazy is None else lazy(rows)
@@ -104,26 +105,24 @@ class Samples:
             raise ValueError("labels must be given with levels: they are its column 0; try labels=levels[:, 0]")
         return torch.arange(_length("inputs", self.inputs), device=getattr(self.inputs, "device", None))
 
-    def _numbers(self, rows: Any) -> Tensor:
-        """The rows as int64 on the CPU, where the table is."""
-        n = len(self)
-        if isinstance(rows, slice):
-            rows = range(*rows.indices(n))
-        rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
-        if rows.ndim != 1 or (rows.dtype.kind not in "iub" and len(rows)):
-            raise TypeError(
-                "rows must be a slice, a list or tensor [m] of row numbers, or a mask [n], "
-                f"got {rows.dtype} {list(rows.shape)}; one sample is data[i : i + 1], and a DataLoader takes "
-                "torch.utils.data.StackDataset(data.inputs, data.labels)"
-            )
-        if rows.dtype == bool:
-            if len(rows) != n:
-                raise IndexError(f"a mask must have one entry for each of the {n} samples, got {len(rows)}")
-            rows = rows.nonzero()[0]
-        beyond = (rows < -n) | (rows >= n)
-        if beyond.any():
-            raise IndexError(f"row {rows[beyond][0]} is not there; rows go from 0 to {n - 1}, or back from -1 to {-n}")
-        return torch.tensor(rows.astype(np.int64) % n)
+
+def row_numbers(rows: Any, n: int, advice: str) -> Tensor:
+    """The rows of n as int64 on the CPU, where the table is. ``advice``: what else may be meant, for an error."""
+    if isinstance(rows, slice):
+        rows = range(*rows.indices(n))
+    rows = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
+    if rows.ndim != 1 or (rows.dtype.kind not in "iub" and len(rows)):
+        raise TypeError(
+            f"rows must be a slice, a list or tensor [m] of row numbers, or a mask [n], got {rows.dtype} {list(rows.shape)}; {advice}"
+        )
+    if rows.dtype == bool:
+        if len(rows) != n:
+            raise IndexError(f"a mask must have one entry for each of the {n} samples, got {len(rows)}")
+        rows = rows.nonzero()[0]
+    beyond = (rows < -n) | (rows >= n)
+    if beyond.any():
+        raise IndexError(f"row {rows[beyond][0]} is not there; rows go from 0 to {n - 1}, or back from -1 to {-n}")
+    return torch.tensor(rows.astype(np.int64) % n)
 
 
 def _said(value: Tensor) -> str:

@@ -33,10 +33,11 @@ block by block as ever: half as much time again, no more memory. If no query has
 wins. Most of the papers' code does so; the loss is then lower for the same embeddings. Under `rankbook.RecallAtKLoss` the query
 is no positive but in the way, as in its paper's code.
 
-Whatever mode torch is in, values and gradients are those of float32 (or of float64 embeddings): under autocast, other default
-dtypes and devices, in inference. Half precision is computed in float32; embeddings whose products leave float32 (lengths below
-1e-9 or above 1e9) in float64, and the loss is then a float64 number. Losses are differentiable once; more is refused. Under
-``torch.compile`` a loss is one operator of the graph, ``fullgraph=True`` included; values are not checked there.
+Whatever mode torch is in, values and gradients are those of float32 (or of float64 embeddings): under autocast, other default dtypes
+and devices, in inference. Half precision is computed in float32; embeddings whose products leave float32 (lengths below 1e-9 or above
+1e9) in float64, and the loss is then a float64 number. Losses are differentiable once; more is refused. Under ``torch.compile`` a loss
+is one operator of the graph, ``fullgraph=True`` included; values are not checked there. Make it outside of the compiled function: a
+graph ends before a loss that it makes itself, and another loss is compiled anew.
 
 On a GPU a loss waits once for the device, for the sizes of the classes (and for each check of values: see ``rankbook.checks.off``).
 It does not wait at all if the checks are off and what tells the positives, labels and ``self_index``, stays on the CPU.
@@ -57,12 +58,11 @@ tensor([0.0003, 0.0000, 0.0009, 0.2212])
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_flag
+from rankbook.described import arguments
 from rankbook.ranks.steps import Step
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
@@ -127,9 +127,7 @@ class BatchLoss(nn.Module):
         """The losses of the queries; and, if wanted, the gradients of their sum, each times its scale."""
         raise NotImplementedError
 
-    def extra_repr(self) -> str:
-        """The arguments of the constructor, which a subclass keeps under their names."""
-        return ", ".join(f"{name}={getattr(self, name)}" for name in inspect.signature(type(self)).parameters if hasattr(self, name))
+    extra_repr = arguments  # which a subclass keeps under their names
 
 
 class BatchRankLoss(BatchLoss):
@@ -156,7 +154,7 @@ class BatchRankLoss(BatchLoss):
         self, metric: MetricFn, step: Step, *, head: Head | None = None, include_query: bool = False, reduction: Reduction = "mean"
     ):
         super().__init__(include_query=include_query, reduction=reduction)
-        self.step, self.head = step, head or MetricHead(metric, step.ranks)
+        self.metric, self.step, self.head = metric, step, head or MetricHead(metric, step.ranks)
 
     def compute(self, positives: Positives, scale: Scale, wanted: bool) -> Losses:
         return in_blocks(RankLoss(self.step, self.head), positives, scale, wanted)

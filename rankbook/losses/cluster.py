@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_count, check_positive, reads_values
+from rankbook.described import arguments
 from rankbook.precision import full_precision, products
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import check_batch
@@ -49,9 +50,9 @@ class ClusterLoss(nn.Module):
     ):
         super().__init__()
         self.reduction = check_choice("reduction", reduction, ("mean", "sum", "none"))
-        classes, dimensions = check_count("classes", classes), check_count("dimensions", dimensions)
+        self.classes, self.dimensions = check_count("classes", classes), check_count("dimensions", dimensions)
         self.temperature = check_positive("temperature", temperature)
-        self.proxies = nn.Parameter(nn.functional.normalize(torch.randn(classes, dimensions, generator=generator), dim=1))
+        self.proxies = nn.Parameter(nn.functional.normalize(torch.randn(self.classes, self.dimensions, generator=generator), dim=1))
 
     @full_precision
     def forward(
@@ -79,10 +80,10 @@ class ClusterLoss(nn.Module):
         target = batch.labels[:, 0]
         if reads_values(target):
             lowest, highest = torch.stack(target.aminmax()).tolist()
-            if lowest < 0 or highest >= len(self.proxies):
-                raise ValueError(f"labels must be in 0..{len(self.proxies) - 1}, got {lowest}..{highest}; raise classes")
-        if batch.queries.shape[1] != self.proxies.shape[1]:
-            raise ValueError(f"embeddings must have {self.proxies.shape[1]} dimensions, got {batch.queries.shape[1]}")
+            if lowest < 0 or highest >= self.classes:
+                raise ValueError(f"labels must be in 0..{self.classes - 1}, got {lowest}..{highest}; raise classes")
+        if batch.queries.shape[1] != self.dimensions:
+            raise ValueError(f"embeddings must have {self.dimensions} dimensions, got {batch.queries.shape[1]}")
         proxies = nn.functional.normalize(self.proxies, dim=1).to(batch.queries.dtype)
         similarities = products(batch.queries, proxies)
         target = target.to(similarities.device, non_blocking=True)
@@ -95,8 +96,7 @@ class ClusterLoss(nn.Module):
         total = (weights * losses).sum()
         return total / or_one(weights.sum()) if self.reduction == "mean" else total
 
-    def extra_repr(self) -> str:
-        return f"classes={len(self.proxies)}, dimensions={self.proxies.shape[1]}, temperature={self.temperature}"
+    extra_repr = arguments
 
 
 def _refuse(**arguments: Tensor | Labels | None) -> None:

@@ -31,8 +31,16 @@ def _number(loss: nn.Module) -> int:
     return id(loss)
 
 
+@torch.compiler.assume_constant_result
+def _is_made(loss: nn.Module) -> bool:
+    """Whether a number can stand for it: one that the compiled function itself makes is an empty shell until the graph ends."""
+    return "reduction" in vars(loss)
+
+
 def in_graph(loss: nn.Module, batch: Batch) -> Tensor:
-    """``loss.of_batch(batch)`` in a graph."""
+    """``loss.of_batch(batch)`` in a graph, which ends before a loss that it makes."""
+    if not _is_made(loss):
+        torch._dynamo.graph_break(msg="a graph holds no loss that it makes itself: make it once, outside of the compiled function")
     wanted = torch.is_grad_enabled() and (batch.queries.requires_grad or batch.gallery.requires_grad)
     parts = batch._replace(gallery=None, self_index=None) if batch.own_gallery else batch
     return torch.ops.rankbook.batch_loss(_number(loss), wanted, *parts)[0]

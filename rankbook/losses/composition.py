@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_callable, check_choice, reads_values, warn
+from rankbook.described import arguments
 from rankbook.metrics.reduction import over_lists, with_weight
 from rankbook.types import LossFn, MetricFn, RankFn
 
@@ -62,6 +63,8 @@ class RankLoss(nn.Module):
         weights = {"item_weights": item_weights, "query_weights": query_weights}
         given = {name: value for name, value in weights.items() if value is not None}  # a metric of yours need not know them
         return as_loss(self.metric, self.rank_fn, **self.metric_kwargs)(scores, relevance, where=where, **given)
+
+    extra_repr = arguments
 
 
 def _one_minus(values: Tensor, defined: Tensor, query_weights: Tensor | None = None, *, reduction: str) -> Tensor:

@@ -80,9 +80,6 @@ class HardNegativeRankLoss(LossOfRanks):
         length = float(len(scores)) if there is None else there.sum(-1).to(ranks.dtype)
         return ((self.margin + ranks.diagonal() - hardest).relu() / length).mean()
 
-    def extra_repr(self) -> str:
-        return f"margin={self.margin:g}"
-
 
 def _same_thing(scores: Tensor) -> Tensor:
     """Whether two rows, or two columns, are equal in the whole matrix: ``[b, b]``; not if all rows, or all columns, are."""

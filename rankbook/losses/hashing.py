@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_flag, check_number, reads_values, warn
+from rankbook.described import arguments
 from rankbook.precision import full_precision, products
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import check_batch
@@ -80,5 +81,4 @@ class PairwiseHashLoss(nn.Module):
             return losses.sum() + self.quantization * off.sum()
         return losses.sum() / max(len(losses), 1) + self.quantization * off.mean()
 
-    def extra_repr(self) -> str:
-        return f"margin={self.margin:g}, quantization={self.quantization:g}" + (", balanced=True" if self.balanced else "")
+    extra_repr = arguments

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_count, check_finite, check_floating, check_positive, warn
-from rankbook.precision import full_precision, no_second_derivative, wide
+from rankbook.described import arguments
+from rankbook.precision import full_precision, no_forward_derivative, no_second_derivative, wide
 
 _MOST = 2**28  # numbers of the largest tensor: 2 GiB
 
@@ -81,8 +82,7 @@ class MultiMarginalMatchingGap(nn.Module):
             found[a, b], found[b, a] = plan, plan.T
         return found.to(views.dtype)
 
-    def extra_repr(self) -> str:
-        return f"epsilon={self.epsilon:g}"
+    extra_repr = arguments
 
 
 def _check_views(views: Tensor) -> Tensor:
@@ -144,6 +144,8 @@ class _Danskin(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         views, slope = ctx.saved_tensors
         return _Slope.apply(views, grad, slope), None, None
+
+    jvp = staticmethod(no_forward_derivative)
 
 
 class _Slope(torch.autograd.Function):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_callable, check_flag, check_floating
+from rankbook.described import arguments
 from rankbook.relevance import Labels, check_labels
 
 
@@ -73,6 +74,8 @@ class SimilarityMixup(nn.Module):
         where[x, column] = where[z, column] = False
         places = torch.arange(len(embeddings), device=embeddings.device)
         return self.loss(embeddings, levels, gallery, everyone, self_index=places, where=where)
+
+    extra_repr = arguments
 
 
 def _pairs(classes: Tensor) -> tuple[Tensor, Tensor]:

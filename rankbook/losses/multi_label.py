@@ -94,6 +94,3 @@ class MultiLabelRankingLoss(ScoreLoss):
                 return torch.where(positive, 1 / p.clamp(min=1), 1 / n.clamp(min=1))
             case _:
                 return 1 / torch.minimum(p, n).clamp(min=1)
-
-    def extra_repr(self) -> str:
-        return ", ".join(filter(None, [repr(self.weighting), super().extra_repr()]))

@@ -57,9 +57,6 @@ class RankNetLoss(ScoreLoss):
         grades = grade_order(relevance, scores, where)
         return pair_terms("equal", scores, where, grades, sigma=self.sigma).div(_pairs(grades, where).clamp(min=1)).sum(-1)
 
-    def extra_repr(self) -> str:
-        return f"sigma={self.sigma:g}"
-
 
 class LambdaLoss(ScoreLoss):
     r"""LambdaLoss: RankNet's pairs, each weighted by how much the metric changes when the two items trade places.
@@ -108,10 +105,6 @@ class LambdaLoss(ScoreLoss):
         metric = partial(self.metric, **self.metric_kwargs)
         kind, told_apart, facts = swap_facts(metric, scores.detach(), relevance.detach(), where)
         return pair_terms(kind, scores, where, grade_order(told_apart, scores, where), facts, sigma=self.sigma).sum(-1)
-
-    def extra_repr(self) -> str:
-        name = getattr(self.metric, "__name__", type(self.metric).__name__)
-        return ", ".join([name, f"sigma={self.sigma:g}", *(f"{name}={value!r}" for name, value in self.metric_kwargs.items())])
 
 
 def _pairs(grades: Tensor, where: Tensor | None) -> Tensor:

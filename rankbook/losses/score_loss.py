@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rankbook.checks import check_choice, check_device, check_finite, check_lists, check_tensor, first, reads_values, warn
+from rankbook.described import arguments
 from rankbook.precision import full_precision
 
 
@@ -41,8 +42,7 @@ class ScoreLoss(nn.Module):
             warn(f"{nothing if no_list else 'query_weights are 0 for all lists that count'}: the loss is 0 and teaches nothing")
         return losses.sum() / torch.where(total > 0, total, 1.0) if self.reduction == "mean" else losses.sum()
 
-    def extra_repr(self) -> str:
-        return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
+    extra_repr = arguments  # which a subclass keeps under their names
 
 
 def has_order(relevance: Tensor, where: Tensor | None) -> Tensor:

@@ -16,6 +16,7 @@ from rankbook.checks import (
     reads_values,
     warn,
 )
+from rankbook.described import arguments
 from rankbook.precision import full_precision
 
 
@@ -80,8 +81,7 @@ class SelfBoostedLoss(nn.Module):
             warn("no sample has an item of another label in its list: the loss is 0 and teaches nothing")
         return losses.sum() / count.clamp(min=1) if self.reduction == "mean" else losses.sum()
 
-    def extra_repr(self) -> str:
-        return "" if self.reduction == "mean" else f"reduction={self.reduction!r}"
+    extra_repr = arguments
 
 
 def _check_labels(name: str, labels: Tensor, scores: Tensor, where: Tensor | None) -> Tensor:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from rankbook.precision import full_precision, no_second_derivative, transformed
+from rankbook.precision import full_precision, no_forward_derivative, no_second_derivative, transformed
 
 
 class ByHand:
@@ -71,12 +71,7 @@ class _Eager(torch.autograd.Function):
             grad_scores = ctx.operation.gradient(grad, scores, where, extra, saved, *ctx.knobs)
         return None, grad_scores, None, None, None
 
-    @staticmethod
-    def jvp(ctx: Any, *_: Tensor | None) -> None:
-        raise NotImplementedError(
-            "rankbook's ranks have no forward-mode derivative: their gradient is computed by hand; "
-            "take reverse mode: backward, torch.func.grad or torch.func.jacrev"
-        )
+    jvp = staticmethod(no_forward_derivative)
 
 
 class _Transformed(torch.autograd.Function):

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from rankbook.checks import check_callable, check_choice
+from rankbook.described import arguments
 from rankbook.ranks.exact import TIES, exact_ranks
 from rankbook.types import RankFn
 
@@ -52,5 +53,4 @@ class _StraightThrough(nn.Module):
         soft = self.ranker(scores, relevance, where=where).to(exact.dtype)
         return exact + (soft - soft.detach()) if soft.requires_grad else exact  # plus zero, whose gradient is the ranker's
 
-    def extra_repr(self) -> str:
-        return f"ties={self.ties!r}"
+    extra_repr = arguments

@@ -100,6 +100,9 @@ class SupStep:
         beyond = torch.gt(leads, self.delta, out=torch.empty_like(leads))
         return self.sigmoid.slopes_(leads.clamp_(max=self.delta)).add_(beyond, alpha=self.rho - self.slope_at_delta)
 
+    def __repr__(self) -> str:
+        return "SupStep(tau={}, rho={}, delta={})".format(*self.knobs)
+
     def formula(self) -> Formula:
         return self.sigmoid.formula()._replace(upper=True, delta=self.delta, rho=self.rho)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rankbook.checks import reads_values, warn
-from rankbook.precision import full_precision, no_second_derivative, once_differentiable, transformed
+from rankbook.precision import full_precision, no_forward_derivative, no_second_derivative, once_differentiable, transformed
 from rankbook.retrieval.batch import Batch
 from rankbook.retrieval.positives import Positives, QueryRole
 
@@ -103,6 +103,8 @@ class _WithGradients(torch.autograd.Function):
             gradients = tuple(None if gradient is None else grad_loss * gradient for gradient in saved)
         return *gradients, None, None, None
 
+    jvp = staticmethod(no_forward_derivative)
+
 
 # ------------------------------------------------------------------ torch.func
 
@@ -144,6 +146,8 @@ class _Transformed(torch.autograd.Function):
             to_gallery = None if batch.gallery is None else _Scaled.apply(grad_loss, to_gallery, batch.gallery)
         none = Batch(*[None] * len(parts))
         return None, *none._replace(queries=to_queries, gallery=None if batch.gallery is None else to_gallery)
+
+    jvp = staticmethod(no_forward_derivative)
 
     @staticmethod
     def vmap(info, in_dims: tuple[int | None, ...], *inputs):

@@ -34,7 +34,7 @@ class BalancedBatches:
     Cost: an epoch sorts the n items once.
 
     Raises:
-        TypeError: ``inputs`` that no index tensor selects from, such as a list; labels of another kind.
+        TypeError: ``inputs`` that no index tensor selects from, such as a list or a table; labels of another kind.
         ValueError: another number of labels than of inputs; more classes than there are.
 
     >>> batches = rb.BalancedBatches(torch.arange(6), ["a", "a", "b", "b", "c", "c"], classes=3, per_class=2, generator=torch.Generator())
@@ -43,10 +43,12 @@ class BalancedBatches:
     """
 
     def __init__(self, inputs: Any, labels: Labels, *, classes: int, per_class: int, generator: torch.Generator):
-        if isinstance(inputs, (list, tuple, dict, str)) or not hasattr(inputs, "__getitem__") or not hasattr(inputs, "__len__"):
+        table = hasattr(inputs, "iloc")  # of pandas: an index selects columns, or by name
+        if table or isinstance(inputs, (list, tuple, dict, str)) or not hasattr(inputs, "__getitem__") or not hasattr(inputs, "__len__"):
             raise TypeError(
                 f"inputs must be a tensor [n, ...] or a container with a length that an index tensor selects from, got "
-                f"{type(inputs).__name__}; try torch.stack(inputs), or a class whose __getitem__ takes a tensor of indices"
+                f"{type(inputs).__name__}; try {'torch.tensor(inputs.to_numpy())' if table else 'torch.stack(inputs)'}, or a class whose "
+                "__getitem__ takes a tensor of indices"
             )
         levels, _ = check_labels(labels, device="cpu")
         if len(levels) != len(inputs):

@@ -6,7 +6,6 @@ import contextlib
 import io
 import numbers
 import os
-import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from rankbook.described import described, layout
 from rankbook.files import locked, probe, sha256, write_whole
 from rankbook.training.together import Together
 
@@ -25,6 +25,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), Tensor, nn.Paramete
 _HOW = {"params", "param_names", "foreach", "fused", "capturable", "differentiable"}  # say how an optimizer computes, not what
 _CYCLED = {"momentum", "betas"}  # a scheduler may move them
 _SHOWN = 5  # differences in an error
+_LONG, _BEFORE = 80, 40  # letters of a difference, and those of them that both have
 
 
 class Checkpoint:
@@ -130,7 +131,8 @@ class Checkpoint:
         now = self.configuration
         names = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
         if names:
-            told = "; ".join(f"{name} was {_short(before.get(name))}, is now {_short(now.get(name))}" for name in names[:_SHOWN])
+            texts = {name: (before.get(name), now.get(name)) for name in names[:_SHOWN]}
+            told = "; ".join(f"{name} was {_short(old, new)}, is now {_short(new, old)}" for name, (old, new) in texts.items())
             more = f"; and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             raise ValueError(
                 f"checkpoint {self.path} belongs to another training: {told}{more}. Choose another path, or delete it to start anew"
@@ -139,15 +141,15 @@ class Checkpoint:
 
 def configure(model: nn.Module, loss_fn: Any, batches: Any, optimizer: Optimizer, scheduler: Any) -> dict[str, str]:
     """What makes a training this one: two with another entry do not continue each other. How many steps it has is not in it."""
-    config = {f"model.{name}": _layout(value) for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    config["loss"] = f"{type(loss_fn).__name__}: {_say(loss_fn)}" if isinstance(loss_fn, nn.Module) else _say(loss_fn)
+    config = {f"model.{name}": layout(value) for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    config["loss"] = described(loss_fn)
     if isinstance(loss_fn, nn.Module):
-        config |= {f"loss.{name}": _layout(value) for name, value in loss_fn.state_dict().items() if isinstance(value, Tensor)}
+        config |= {f"loss.{name}": layout(value) for name, value in loss_fn.state_dict().items() if isinstance(value, Tensor)}
     config["optimizer"] = type(optimizer).__name__
     for place, group in enumerate(optimizer.param_groups):
         values = group | {key: optimizer.defaults[key] for key in _CYCLED & group.keys()} | {"lr": group.get("initial_lr", group.get("lr"))}
         config[f"optimizer.{place}.parameters"] = str(len(group["params"]))
-        config |= {f"optimizer.{place}.{key}": _say(value) for key, value in values.items() if key not in _HOW | {"initial_lr"}}
+        config |= {f"optimizer.{place}.{key}": described(value) for key, value in values.items() if key not in _HOW | {"initial_lr"}}
     config["scheduler"] = type(scheduler).__name__
     config["batches"] = type(batches).__name__
     if hasattr(batches, "fingerprint"):
@@ -224,18 +226,10 @@ def _random_state() -> dict[str, Any]:
     return states
 
 
-def _layout(value: Tensor) -> str:
-    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
-
-
-def _say(value: Any) -> str:
-    """A text that is the same in each process: no address in memory."""
-    if isinstance(value, Tensor):
-        return repr(value.item()) if value.numel() == 1 else _layout(value)
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-
-
-def _short(text: str | None) -> str:
+def _short(text: str | None, other: str | None) -> str:
+    """Of a long text the part that differs from the other."""
     if text is None:
         return "absent"
-    return text if len(text) <= 80 else text[:77] + "..."
+    differs = next((place for place, (one, two) in enumerate(zip(text, other or "", strict=False)) if one != two), 0)
+    start = max(0, differs - _BEFORE) if len(text) > _LONG else 0
+    return "..." * (start > 0) + text[start : start + _LONG] + "..." * (len(text) > start + _LONG)

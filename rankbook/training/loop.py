@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 import os
@@ -66,9 +67,10 @@ def train(
 
     Raises:
         FloatingPointError: a loss, a gradient or a weight is NaN or infinite; the checkpoint before it stays.
-        TypeError: a batch that is no pair (and no ``pair`` says which two are meant), an ``evaluate`` that returns no numbers, a
-            state that could not be read back.
-        ValueError: batches that end; a damaged checkpoint, or one of another training: the error says what differs.
+        TypeError: an optimizer or a scheduler whose step needs an argument (``LBFGS``, ``ReduceLROnPlateau``), a batch that is no pair
+            (and no ``pair`` says which two are meant), an ``evaluate`` that returns no numbers, a state that could not be read back.
+        ValueError: an optimizer of no weight that the loss depends on; batches that end; a damaged checkpoint, or one of another
+            training: the error says what differs.
         OSError: the checkpoint cannot be written; noticed before the first step.
         RuntimeError: another process trains into this checkpoint; of several processes, one has met an error.
 
@@ -82,7 +84,7 @@ def train(
     [10, 20]
     """
     check_instance("model", model, nn.Module, "torch.nn.Linear(6, 2)")
-    check_instance("optimizer", optimizer, Optimizer, "torch.optim.Adam(model.parameters())")
+    _check_step("optimizer", check_instance("optimizer", optimizer, Optimizer, example := "torch.optim.Adam(model.parameters())"), example)
     check_callable("loss_fn", loss_fn)
     steps = check_count("steps", steps)
     every = steps if every is None else check_count("every", every)
@@ -94,7 +96,8 @@ def train(
     batches = batches if checkpoint is None else resumable(batches)
     parts = {"model": core, "optimizer": optimizer, "batches": batches}
     if scheduler is not None:
-        parts["scheduler"] = check_instance("scheduler", scheduler, LRScheduler, "torch.optim.lr_scheduler.LinearLR(optimizer)")
+        check_instance("scheduler", scheduler, LRScheduler, example := "torch.optim.lr_scheduler.LinearLR(optimizer)")
+        parts["scheduler"] = _check_step("scheduler", scheduler, example)
     if evaluate is not None:
         check_callable("evaluate", evaluate)
     if isinstance(loss_fn, nn.Module):
@@ -108,7 +111,7 @@ def train(
         done = history[-1]["step"] if history else 0
         if done > steps:
             raise ValueError(f"checkpoint {checkpoint} is at step {done}, beyond steps={steps}; ask for more steps or delete it")
-        total, since = 0.0, done
+        total, since = _unfinished(history, steps, every)
         model.train()
         quiet = bool(os.environ.get("TQDM_DISABLE")) or together.rank > 0  # the notebook bar of tqdm does not read it
         for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, unit="step", leave=None, disable=quiet):
@@ -117,7 +120,10 @@ def train(
             _check_loss(loss, step)
             optimizer.zero_grad()
             loss.backward()
-            _check_finite("gradient", {name: weights.grad for name, weights in names.items()}, step)
+            gradients_of = {name: weights.grad for name, weights in names.items()}
+            if step == done + 1:
+                _check_reached(gradients_of)
+            _check_finite("gradient", gradients_of, step)
             optimizer.step()
             if scheduler is not None:
                 scheduler.step()
@@ -135,6 +141,16 @@ def train(
                 state.save(history)
     model.eval()
     return pd.DataFrame(history)
+
+
+def _unfinished(history: list[dict[str, Any]], steps: int, every: int) -> tuple[float, int]:
+    """Sum of the losses since the last row that stays, and its step: where a shorter training ended is no row of a longer one."""
+    done = history[-1]["step"] if history else 0
+    if done == steps or done % every == 0:
+        return 0.0, done
+    loss = history.pop()["loss"]
+    since = history[-1]["step"] if history else 0
+    return loss * (done - since), since
 
 
 def _check_shared(loss_fn: Any, together: Together) -> None:
@@ -158,6 +174,24 @@ def _names_of_weights(model: nn.Module, loss_fn: Any, optimizer: Optimizer, *, c
             "model, or of a loss that is a torch.nn.Module"
         )
     return {known.get(weights, f"parameter {place} of the optimizer"): weights for place, weights in enumerate(trained)}
+
+
+def _check_step(name: str, part: Any, example: str) -> Any:
+    """Return an optimizer or a scheduler whose step needs no argument."""
+    _, *takes = inspect.signature(type(part).step).parameters.values()  # of its type: a scheduler wraps the optimizer's own
+    needed = [one.name for one in takes if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    if needed:
+        raise TypeError(f"{name} must be one whose step() needs no {needed[0]}, such as {example}, got {type(part).__name__}")
+    return part
+
+
+def _check_reached(gradients_of: dict[str, Tensor | None]) -> None:
+    """Training that moves no weight is none."""
+    if all(gradient is None for gradient in gradients_of.values()):
+        raise ValueError(
+            f"optimizer must train a weight that the loss depends on, but none of its {len(gradients_of)} parameters has a gradient; "
+            "give it those of this model, torch.optim.Adam(model.parameters()), unfrozen"
+        )
 
 
 def _check_loss(loss: Any, step: int) -> None:

@@ -64,6 +64,17 @@ def test_a_graph_knows_its_own_module():
         assert_close(compiled(module)(embeddings, labels), module(embeddings, labels), **exact)
 
 
+@promise("compile")
+def test_a_loss_made_in_the_compiled_function_ends_its_graph(case):
+    embeddings, labels = batch(levels=True)
+    made = torch.compile(lambda x: 3 * case.make()(x, labels), backend="eager")
+    for _ in range(2):
+        for ours, theirs in zip(gradients(made, embeddings), gradients(lambda x: 3 * case.make()(x, labels), embeddings), strict=True):
+            assert_close(ours, theirs, **exact)
+    with pytest.raises(Exception, match="make it once, outside of the compiled function"):
+        torch.compile(lambda x: case.make()(x, labels), backend="eager", fullgraph=True)(embeddings)
+
+
 def test_a_second_derivative_is_refused_in_a_graph():
     embeddings, labels = batch()
     x = embeddings.requires_grad_()

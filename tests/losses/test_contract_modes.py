@@ -56,6 +56,18 @@ def test_without_gradients_the_value_is_the_same(case, mode):
 
 
 @promise("modes")
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_forward_mode_is_refused(case, reduction):
+    embeddings, labels = scene()
+    loss = case.make(reduction=reduction)
+    with pytest.raises(NotImplementedError, match=r"no forward-mode derivative.*torch\.func\.jacrev"):
+        torch.func.jvp(lambda x: loss(x, labels), (embeddings,), (embeddings,))
+    with torch.autograd.forward_ad.dual_level(), pytest.raises(NotImplementedError, match="no forward-mode derivative"):
+        loss(torch.autograd.forward_ad.make_dual(embeddings, embeddings), labels)
+
+
+@promise("modes")
 def test_a_scaled_loss_under_autocast_trains_as_the_plain_one(case):
     """A layer whose output autocast makes half, a scaler with a power of two, and its unscaled gradient."""
     embeddings, labels = scene()

@@ -1,5 +1,7 @@
 """Batches: each class comes with several items, whatever the labels are; and any iterable of pairs feeds a training."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,6 +83,14 @@ def test_bad_batches_are_named(change, message):
     }
     with pytest.raises(ValueError, match=message):
         BalancedBatches(**arguments | change)
+
+
+@pytest.mark.parametrize("inputs", [pd.DataFrame({"a": [1.0, 2, 3]}), pd.Series([1.0, 2, 3])], ids=lambda x: type(x).__name__)
+def test_a_table_is_refused_with_the_way_out(inputs):
+    make = partial(BalancedBatches, labels=[0, 0, 1], classes=2, per_class=1, generator=torch.Generator())
+    with pytest.raises(TypeError, match=r"inputs must be a tensor .* try torch\.tensor\(inputs\.to_numpy\(\)\)"):
+        make(inputs)
+    assert len(next(make(torch.tensor(inputs.to_numpy())))[0]) == 2
 
 
 @pytest.mark.parametrize("inputs", [[torch.ones(2)] * 3, ({},) * 3, {"a": 1, "b": 2, "c": 3}, "abc", 7], ids=lambda x: type(x).__name__)

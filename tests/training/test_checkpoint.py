@@ -14,6 +14,7 @@ from fractions import Fraction
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -124,6 +125,15 @@ def test_more_steps_go_on(tmp_path):
         training(steps=15, checkpoint=tmp_path / "c.pt")
 
 
+def test_the_end_of_a_shorter_training_is_no_row_of_a_longer_one(tmp_path):
+    for start in (3, 13, 15):
+        _, expected = training(steps=20)
+        _, shorter = training(steps=start, checkpoint=tmp_path / f"{start}.pt")
+        assert shorter["step"].iloc[-1] == start
+        _, resumed = training(seed=7, steps=20, checkpoint=tmp_path / f"{start}.pt")
+        pd.testing.assert_frame_equal(resumed, expected, rtol=1e-12)
+
+
 def test_the_same_objects_go_on(tmp_path):
     """As in a notebook whose cell is run once more with more steps: by then the scheduler has moved the learning rate."""
     torch.manual_seed(0)
@@ -210,9 +220,9 @@ OTHERS = {
         r"optimizer\.0\.betas was \(0\.9, 0\.999\), is now \(0\.5, 0\.9\)",
     ),
     "scheduler": ({"scheduler": torch.optim.lr_scheduler.StepLR}, r"scheduler was CosineAnnealingLR, is now StepLR"),
-    "loss": ({"loss": rb.SupAPLoss()}, r"loss was SmoothAPLoss: .*, is now SupAPLoss"),
-    "knob": ({"loss": rb.SmoothAPLoss(0.2)}, r"loss was SmoothAPLoss: .*0\.1.*, is now SmoothAPLoss: .*0\.2"),
-    "function": ({"loss": lambda out, labels: out.square().sum()}, r"loss was SmoothAPLoss: .*, is now <function .*lambda>"),
+    "loss": ({"loss": rb.SupAPLoss()}, r"loss was SmoothAPLoss\(.*, is now SupAPLoss\("),
+    "knob": ({"loss": rb.SmoothAPLoss(0.2)}, r"loss was SmoothAPLoss\(tau=0\.1.*, is now SmoothAPLoss\(tau=0\.2"),
+    "function": ({"loss": lambda out, labels: out.square().sum()}, r"loss was SmoothAPLoss\(.*, is now .*\.<lambda>\."),
     "classes": ({"shape": (4, 2)}, r"batches\.classes was 3, is now 4"),
     "per class": ({"shape": (3, 3)}, r"batches\.per_class was 2, is now 3"),
     "seed": ({"of_batches": 1}, r"batches\.seed was 0, is now 1"),
@@ -228,6 +238,24 @@ def test_a_checkpoint_of_another_training_is_refused_with_what_differs(other, tm
     with pytest.raises(ValueError, match=rf"c\.pt belongs to another training: {message}.* Choose another path, or delete it"):
         training(checkpoint=tmp_path / "c.pt", **change)
     assert (tmp_path / "c.pt").read_bytes() == before
+
+
+def test_of_two_long_losses_the_difference_is_shown(tmp_path):
+    make = partial(rb.RankLoss, rb.ndcg, partial(rb.sigmoid_ranks, tau=0.1), gain=torch.square, reduction="mean")
+    training(steps=5, loss=Scores(make(k=3)), checkpoint=tmp_path / "c.pt")
+    with pytest.raises(ValueError, match=r"loss was \.\.\..*k=3\)+, is now \.\.\..*k=4\)"):
+        training(loss=Scores(make(k=4)), checkpoint=tmp_path / "c.pt")
+
+
+class Scores(nn.Module):
+    """A loss on scores, of the batch's own."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, out, labels):
+        return self.loss(out @ out.T, rb.same_label(labels))
 
 
 def test_no_difference_is_made_of_addresses_in_memory(tmp_path):

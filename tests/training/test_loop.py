@@ -154,6 +154,34 @@ def test_a_data_loader_trains():
         train(model, rb.SmoothAPLoss(0.1), iter(loader), sgd(model), steps=3)
 
 
+OTHERS = nn.Linear(6, 2)
+FROZEN = nn.Linear(6, 2).requires_grad_(False)
+
+
+@pytest.mark.parametrize("weights", [OTHERS.parameters, FROZEN.parameters], ids=["of another model", "frozen"])
+def test_an_optimizer_of_no_weight_that_matters_is_refused(weights):
+    model, before = nn.Linear(6, 2), [weights.clone() for weights in OTHERS.parameters()]
+    with pytest.raises(ValueError, match=r"optimizer must train a weight that the loss depends on, but none of its 2 parameters has"):
+        train(model, rb.SmoothAPLoss(0.1), [data()], torch.optim.Adam(weights()), steps=3)
+    assert all(map(torch.equal, before, OTHERS.parameters()))
+
+
+def test_some_of_the_weights_may_be_idle():
+    model = nn.Linear(6, 2)
+    train(model, rb.SmoothAPLoss(0.1), [data()], torch.optim.SGD([*OTHERS.parameters(), *model.parameters()], lr=0.1), steps=2)
+
+
+def test_a_step_that_needs_an_argument_is_refused():
+    model = nn.Linear(6, 2)
+    steps = {
+        "optimizer": (torch.optim.LBFGS(model.parameters()), "closure, such as torch.optim.Adam"),
+        "scheduler": (torch.optim.lr_scheduler.ReduceLROnPlateau(sgd(model)), "metrics, such as torch.optim.lr_scheduler.LinearLR"),
+    }
+    for name, (bad, said) in steps.items():
+        with pytest.raises(TypeError, match=rf"{name} must be one whose step\(\) needs no {said}.* got {type(bad).__name__}"):
+            train(**{"model": model, "loss_fn": rb.SmoothAPLoss(), "batches": [data()], "optimizer": sgd(model), "steps": 1} | {name: bad})
+
+
 ARGUMENTS = {
     "model": (TypeError, [lambda x: x, None]),
     "loss_fn": (TypeError, [None, 0.5]),
