@@ -11,15 +11,19 @@ from sphinx.application import Sphinx
 HEADING = re.compile(r"^(?<!\)=\n)(?=(?:\([\w-]+\)=\n)?## )", re.M)  # a label stays with its heading
 
 
-def is_thebe(script) -> bool:
-    attributes = getattr(script, "attributes", None) or {}
-    return "THEBE_JS_URL" in (attributes.get("body") or "") or "sphinx-thebe" in str(getattr(script, "filename", ""))
+# What Jupyter Book puts on every page, by a part of its name or its text, and the mark of a page that it is for.
+ASSETS = {"sphinx-thebe": 'class="thebe', "THEBE_JS_URL": 'class="thebe', "mathjax/": 'class="math', "design": "sd-"}
 
 
-def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Jupyter Book always loads sphinx-thebe, which declares a constant twice: a page error, for a button that we do not have."""
-    context["script_files"] = [script for script in context.get("script_files", []) if not is_thebe(script)]
-    context["css_files"] = [sheet for sheet in context.get("css_files", []) if not is_thebe(sheet)]
+def is_idle(asset, body: str) -> bool:
+    name = f"{getattr(asset, 'filename', '')} {getattr(asset, 'attributes', {}).get('body', '')}"
+    return any(part in name and mark not in body for part, mark in ASSETS.items())
+
+
+def drop_idle(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Scripts and sheets only where the page has something for them; sphinx-thebe even throws: it declares a constant twice."""
+    for assets in ("script_files", "css_files"):
+        context[assets] = [asset for asset in context.get(assets, []) if not is_idle(asset, context.get("body", ""))]
 
 
 def load_live_figures(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -120,6 +124,6 @@ def setup(app: Sphinx) -> dict:
     app.connect("source-read", mark_checks)
     app.connect("doctree-resolved", add_launch_row)
     app.connect("html-page-context", load_live_figures)
-    app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("html-page-context", drop_idle, priority=900)
     app.connect("html-page-context", mend_bibliography)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
