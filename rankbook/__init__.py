@@ -74,7 +74,7 @@ __all__ = [
     *_LAZY_MODULES,
     *_LAZY_NAMES,
 ]
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,8 @@ def library(name: str, package: str) -> ModuleType:
             warnings.simplefilter("ignore")  # myfm asks an old part of setuptools for its version, which warns
             return import_module(name)
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"this recommender needs {package}; try `pip install 'rankbook[cases]'`", name=error.name) from error
+        message = f"this recommender needs {package} (there is no {error.name}); try `pip install 'rankbook[cases]' 'setuptools<81'`"
+        raise ModuleNotFoundError(message, name=error.name) from error
 
 
 def known(world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
