@@ -1,16 +1,23 @@
 """The advice is one loss for any answers, runs as printed, and says nothing that the tables do not."""
 
+import ast
 import itertools
+import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 import rankbook as rb
+from rankbook import experiments
 from rankbook.advice import LOSSES, QUESTIONS, RULES, START, advise, pack, rows
-from rankbook.advice.answer import PIXELS, facts, find, holds, spoken_of
-from rankbook.advice.board import short, standing, told
-from rankbook.advice.losses import behind
+from rankbook.advice.against import AGAINST, Against, compared, verdicts
+from rankbook.advice.answer import PIXELS, facts, find, holds
+from rankbook.advice.board import short, shown, standing, told
 from rankbook.advice.rules import NEAR
+from rankbook.archive import REPOSITORY
+from rankbook.experiments.batch_losses import rs_at_k
 from rankbook.experiments.studies import studies
 from rankbook.experiments.tables import stored_table
 
@@ -71,6 +78,7 @@ def test_the_knobs_of_a_rule_are_those_that_the_studies_chose():
     assert f"beta={chosen['smooth_ap']['multi-similarity']['beta']:g})" in code["MultiSimilarityLoss"]
     for study, loss, name in (("smooth_ap", "Smooth-AP", "SmoothAPLoss"), ("hierarchies", "smooth NDCG", "SmoothNDCGLoss")):
         assert f"{name}(tau={chosen[study][loss]['tau']:g})" in code[name]
+    assert f"tau_score={rs_at_k().tau_score:g})" in code["RecallAtKLoss"]
     sup = studies()["hierarchies"].contenders["SupH-AP"].make(chosen["hierarchies"]["SupH-AP"]["tau"])
     assert f"tau={sup.tau:g}, rho={sup.rho:.0f}, delta={sup.delta:g})" in code["SupHAPLoss"]
 
@@ -124,16 +132,58 @@ def test_the_cost_is_that_of_the_nearest_batch():
 
 def test_every_loss_has_its_line():
     assert sorted(LOSSES) == sorted(rb.losses.__all__), "a public loss without a line in rankbook/advice/losses.py"
-    measured = {*EVIDENCE["loss"], *EVIDENCE["rival"]}
-    assert {facts.study for facts in LOSSES.values()} - {""} <= measured
     assert {facts.board for facts in LOSSES.values()} - {""} <= {*BOARD["loss"]}
     table = {row[0]: row for row in rows(BOOK, EVIDENCE, BOARD)}
-    assert table["SupHAPLoss"][4].startswith("emoji: behind Smooth-AP by") and "SupH-AP by H-AP, NDCG" in table["SmoothNDCGLoss"][4]
-    assert behind(spoken_of(EVIDENCE), "multi-similarity") == "none of those beside it"
     assert table["SmoothAPLoss"][4] == short(BOARD, "Smooth-AP") != "" and table["ROADMAPLoss"][4] == short(BOARD, "ROADMAP")
     assert table["SupRecallLoss"][3:] == ["6.4 ms, 72 MB", "not measured"]
-    for name in ("RankNetLoss", "ListNetLoss", "ListMLELoss", "LambdaLoss"):  # list-wise losses, in no study and not timed
+    for name in ("ListNetLoss", "ListMLELoss"):  # in no study and not timed
         assert table[name][3:] == [f"not timed; holds {LOSSES[name].holds}", "not measured"]
+
+
+def test_a_loss_that_a_study_trains_is_not_called_unmeasured():
+    """By what the studies import and build, not by what the advice says of them."""
+    folder = Path(experiments.__file__).parent
+    trained = {
+        alias.name
+        for path in (*folder.glob("*.py"), *folder.glob("studies/*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "rankbook.losses"
+        for alias in node.names
+    }
+    assert {"RankNetLoss", "SpearmanLoss", "PairwiseHashLoss"} < trained
+    table = {row[0]: row[4] for row in rows(BOOK, EVIDENCE, BOARD)}
+    assert {name for name, said in table.items() if said == "not measured"} & trained == set()
+
+
+@pytest.mark.parametrize("name", AGAINST)
+def test_what_a_loss_is_measured_against_is_its_study_s_reference(name):
+    """The contender is built of the loss, the metric is the one that chose, and the rival has its own name or that of the page."""
+    public = getattr(rb, name)
+    for question in AGAINST[name]:
+        for study_name, loss, rival in question.lines:
+            study = studies()[study_name]
+            contender = study.contenders[loss]
+            built = contender.make(**{knob: values[0] for knob, values in contender.grid.items()})
+            parts = [*built.modules()] + [one for part in built.modules() for one in vars(part).values()]
+            assert any(isinstance(one, public) for one in parts), (loss, name)
+            assert question.metric == study.choose_by
+            assert rival == study.reference or rival in study.contenders
+    said = verdicts(EVIDENCE, question)
+    assert set(said) <= {"ahead", "tied", "behind"} and all(said.values())
+
+
+def test_a_verdict_is_what_the_interval_says():
+    question = AGAINST["SupHAPLoss"][0]
+    for study in ("hierarchies", "hierarchical_retrieval"):
+        for data, lines in EVIDENCE[(EVIDENCE["study"] == study) & (EVIDENCE["metric"] == "H-AP")].groupby("data"):
+            (line,) = (one for one in lines.to_dict("records") if {one["loss"], one["rival"]} == {"SupH-AP", "Smooth-AP"})
+            low = line["low"] if line["loss"] == "SupH-AP" else -line["high"]
+            name = {"emoji": "emoji", "cub": "birds", "grocery": "groceries"}[data]
+            assert (name in verdicts(EVIDENCE, question)["ahead"]) == (low > 0)
+    other = Against("H-AP", "Smooth-AP", "SupH-AP", tuple((study, rival, loss) for study, loss, rival in question.lines))
+    assert compared(EVIDENCE, other) == "H-AP against SupH-AP: ahead on birds, behind on emoji and groceries"
+    with pytest.raises(KeyError, match="no evidence for SupH-AP against nobody by H-AP in hierarchies"):
+        verdicts(EVIDENCE, Against("H-AP", "SupH-AP", "nobody", (("hierarchies", "SupH-AP", "nobody"),)))
 
 
 def test_a_standing_is_what_the_leaderboard_says():
@@ -147,7 +197,7 @@ def test_a_standing_is_what_the_leaderboard_says():
                     if line["loss"] == loss:
                         (behind_on if line["behind_high"] < 0 else good).append(line["data"])
             assert (one["good"], one["behind"], one["losses"]) == (good, behind_on, len(losses))
-            assert f"by {metric}: best or tied with the best on {len(good)} of {len(good) + len(behind_on)} set" in told(
+            assert f"by {shown(metric)}: best or tied with the best on {len(good)} of {len(good) + len(behind_on)} set" in told(
                 BOARD, loss, metric
             )
 
@@ -155,5 +205,18 @@ def test_a_standing_is_what_the_leaderboard_says():
 def test_every_rule_that_was_measured_on_several_sets_says_so():
     told_by_rule = {rule["loss"]: rule["standing"] for rule in BOOK["rules"]}
     assert all(told_by_rule[loss] for loss in ("MultiSimilarityLoss", "SmoothAPLoss", "RecallAtKLoss"))
-    assert told_by_rule["SupHAPLoss"] == told_by_rule["SpearmanLoss"] == ""
+    tree = advise(BOOK, {**START, "metric": "H-AP", "graded": "yes"})["standing"]
+    assert "SupH-AP against Smooth-AP by H-AP: ahead on emoji and groceries, behind on birds." in tree and "Half and half" in tree
+    assert "squared error" in told_by_rule["SpearmanLoss"]
     assert told(BOARD, "nothing", "mAP@R") == short(BOARD, "nothing") == ""
+
+
+def test_a_chapter_that_a_rule_names_is_one():
+    titles = set()
+    for path in (REPOSITORY / "book").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        titles |= {*re.findall(r"^# (.+)$", "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"), re.M)}
+    named = {
+        title for one in (*BOOK["rules"], *BOOK["notes"]) for title in re.findall(r'chapter "([^"]+)"', json.dumps(one).replace('\\"', '"'))
+    }
+    assert {"Hierarchical retrieval", "Recall@k on large batches", "Ranking by a score: memorability"} <= named <= titles

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from rankbook.advice.board import told
+from rankbook.advice.against import sentence, turned
+from rankbook.advice.board import shown, told
 from rankbook.advice.questions import QUESTIONS
 from rankbook.advice.rules import NOTES, RULES, Rule
 
@@ -23,7 +24,7 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
     Args:
         evidence: the table ``evidence``: study, data, loss, rival, metric, mean, low, high, seeds.
         costs: the table ``bench_cuda``: what, size, milliseconds, megabytes, device. Of several dimensions the largest is told.
-        board: the table ``leaderboard``, for the standing of a rule's loss over all sets.
+        board: the table ``leaderboard``, for the standing of a rule's loss over all sets; a rule's ``against`` adds what the studies say.
 
     Raises:
         KeyError: a rule names a line that the table lacks.
@@ -37,7 +38,7 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
     return {
         "questions": [{**question, "when": question.get("when", {})} for question in QUESTIONS],
         "rules": [
-            {**rule, "evidence": [names.index(one) for one in rule["evidence"]], "standing": told(board, *rule.get("board", ("", "")))}
+            {**rule, "evidence": [names.index(one) for one in rule["evidence"]], "standing": _standing(evidence, board, rule)}
             for rule in RULES
         ],
         "notes": NOTES,
@@ -51,6 +52,12 @@ def pack(evidence: pd.DataFrame, costs: pd.DataFrame, board: pd.DataFrame) -> Bo
     }
 
 
+def _standing(evidence: pd.DataFrame, board: pd.DataFrame, rule: Rule) -> str:
+    """What was measured over all sets, in sentences."""
+    asked = rule.get("against", ())
+    return " ".join([*filter(None, [told(board, *rule.get("board", ("", "")))]), *(sentence(evidence, one) for one in asked)])
+
+
 def spoken_of(evidence: pd.DataFrame) -> pd.DataFrame:
     """The lines of which the rules speak: the bundled set, and no network that learns from the pixels."""
     return evidence[(evidence["data"] == DATA) & (evidence["study"] != PIXELS)]
@@ -59,19 +66,15 @@ def spoken_of(evidence: pd.DataFrame) -> pd.DataFrame:
 def find(evidence: pd.DataFrame, loss: str, rival: str, metric: str) -> dict[str, Any]:
     """Loss minus rival in the lines of `spoken_of`, whichever way around the table has them; of several studies that with most seeds."""
     here = spoken_of(evidence)
-    here = here[here["metric"] == metric]
-    ours = (here["loss"] == loss) & (here["rival"] == rival)
-    theirs = (here["loss"] == rival) & (here["rival"] == loss)
-    found = here.assign(sign=ours.astype(int) - theirs.astype(int))[ours | theirs]
+    found = turned(here[here["metric"] == metric], loss, rival)
     if len(found):
         line = found.sort_values("seeds", ascending=False, kind="stable").iloc[0]
-        sign = int(line["sign"])
-        low, high = sorted(sign * float(line[end]) for end in ("low", "high"))
+        low, high = float(line["low"]), float(line["high"])
         return {
             "loss": loss,
             "rival": rival,
-            "metric": metric,
-            "mean": sign * float(line["mean"]),
+            "metric": shown(metric),
+            "mean": float(line["mean"]),
             "low": low,
             "high": high,
             "seeds": int(line["seeds"]),

@@ -6,9 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-#: What was trained, as a sentence names it, in the order of the sentences.
+#: What was trained, as a sentence names it, in the order of the sentences; and the sets, as the pages name them.
 NETWORKS = {"head": "a linear head on frozen features", "pixels": "a small network on pixels"}
-SETS = {"emoji": "emoji", "cub": "CUB birds", "grocery": "Grocery", "flickr8k": "Flickr8k captions"}
+SETS = {
+    **{"emoji": "emoji", "cub": "birds", "grocery": "groceries", "flickr8k": "captions"},
+    **{"fashion_mnist": "clothes", "movielens": "MovieLens", "lnsim": "LNSIM"},
+    **{"videomem": "VideoMem", "videomem_objects": "VideoMem's objects"},
+}
+
+#: What papers print as R@k is hit@k, as the pages call it.
+METRICS = {"R@1": "hit@1", "R@10": "hit@10"}
 
 
 def standing(board: pd.DataFrame, loss: str, metric: str) -> dict[str, Any]:
@@ -52,14 +59,26 @@ def short(board: pd.DataFrame, loss: str, metric: str = "mAP@R") -> str:
 
 def _sentence(network: str, metric: str, one: dict[str, Any]) -> str:
     total = len(one["good"]) + len(one["behind"])
-    where = f" ({_names(one['good'])})" if one["good"] else ""
-    behind = f", behind on {_names(one['behind'])}" if one["behind"] else ""
+    good, bad = ([SETS.get(name, name) for name in one[part]] for part in ("good", "behind"))
+    where = f" ({listed(good)})" if good else ""
+    behind = f", behind on {listed(bad)}" if bad else ""
     sets = "set" if total == 1 else "sets"
     return (
-        f"With {NETWORKS[network]}, of {one['losses']} losses by {metric}: best or tied with the best on {len(one['good'])} of {total} "
-        f"{sets}{where}{behind}."
+        f"With {NETWORKS[network]}, of {one['losses']} losses by {shown(metric)}: best or tied with the best on "
+        f"{len(one['good'])} of {total} {sets}{where}{behind}."
     )
 
 
-def _names(sets: list[str]) -> str:
-    return ", ".join(SETS.get(one, one) for one in sets)
+def shown(metric: str) -> str:
+    """The metric of a stored table as the pages name it."""
+    return METRICS.get(metric, metric)
+
+
+def listed(names: list[str]) -> str:
+    """Names in a sentence.
+
+    >>> from rankbook.advice.board import listed
+    >>> listed(["emoji", "birds", "captions"])
+    'emoji, birds and captions'
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)

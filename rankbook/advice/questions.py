@@ -13,7 +13,7 @@ QUESTIONS: list[dict[str, Any]] = [
         "ask": "You report",
         "options": [
             ["AP", "AP or mAP@R"],
-            ["hit", "R@1 (hit@k)"],
+            ["hit", "hit@1 (R@1)"],
             ["recall", "recall@k"],
             ["NDCG", "NDCG"],
             ["H-AP", "H-AP"],

@@ -2,13 +2,15 @@
 
 ``when``: a question -> the answers that it may have; ``batch`` is classes times images a class, and "from", "below" bound it; ``over`` is
 "yes" where the batch is more than the encoder's memory holds. In a text, {batch}, {others} and {positives} are those of one query.
-``evidence``: (loss, rival, metric) of the table of evidence, "loss" being the one that the sentence is about; ``board``: (loss, metric) of
-the leaderboard.
+``evidence``: (loss, rival, metric) of the table of evidence, "loss" being the one that the sentence is about; what was measured on all
+sets is told by ``board``, (loss, metric) of the leaderboard, and by ``against``, see `rankbook.advice.against`.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from rankbook.advice.against import AGAINST, LISTS_AP, Against, on_trees
 
 Rule = dict[str, Any]
 #: The largest batch for which what was measured at 32 classes of 4 images speaks.
@@ -18,6 +20,12 @@ _EMBEDDINGS, _SCORES = {"train": ["embeddings"]}, {"train": ["scores"]}
 _SMALL, _LARGE = {"batch": {"below": NEAR + 1}}, {"batch": {"from": NEAR + 1}}
 _TAU = ("Smooth-AP, tau 0.1", "Smooth-AP, tau 0.01")
 _RANKER = "partial(rb.sigmoid_ranks, tau=0.1)"
+_CLASS = "It costs AP on the class."
+_HALVES = (
+    "Where the class counts too: half of this loss, half rb.SmoothAPLoss(tau=0.1), the default of the chapter "
+    '"Hierarchical retrieval". Where the branches of the test are new, as on birds, expect no gain.'
+)
+_SCORE = 'Where the scale of the score is good, squared error to its ranks orders as well (chapter "Ranking by a score: memorability").'
 
 
 def _pairs_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> Rule:
@@ -28,7 +36,7 @@ def _pairs_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> R
         "why": "Not a loss of ranks: on emoji, with a linear head and 32 classes of 4 a batch, this loss of pairs was ahead of every "
         "loss of ranks.",
         "board": ("multi-similarity", measured[0]),
-        "evidence": [("multi-similarity", rival, one) for one in measured for rival in ("Smooth-AP", "SupAP", "contrastive")],
+        "evidence": [("multi-similarity", rival, one) for one in measured for rival in ("Smooth-AP", "SupAP", "SupCon")],
         "instead": "To train on the metric itself, as the papers on ranks do: rb.SmoothAPLoss(tau=0.1). "
         "Run both: no loss led on every set.",
     }
@@ -42,21 +50,22 @@ def _ranks_first(metric: str, measured: tuple[str, ...], **when: list[str]) -> R
         "why": "It is 1 - AP of the batch, and {others} items show a query much of its ranking. We did not measure batches as large.",
         "board": ("Smooth-AP", measured[0]),
         "evidence": [
-            *(("Smooth-AP", rival, one) for one in measured for rival in ("multi-similarity", "contrastive")),
+            *(("Smooth-AP", rival, one) for one in measured for rival in ("multi-similarity", "SupCon")),
             *((*_TAU, one) for one in measured),
         ],
         "instead": "Run MultiSimilarityLoss of pytorch-metric-learning beside it: on our smaller batches it was ahead.",
     }
 
 
-def _of_lists(metric: str, loss: str, code: str, why: str) -> Rule:
+def _of_lists(metric: str, loss: str, code: str, why: str, *, against: tuple[Against, ...] = (), rival: str = "") -> Rule:
     return {
         "when": {**_SCORES, "metric": [metric]},
         "loss": loss,
         "code": f"from functools import partial\n\n{code}",
         "why": why,
         "evidence": [],
-        "instead": "Start tau at half the standard deviation of a list's scores, and try three times less and more.",
+        "against": against,
+        "instead": f"Start tau at half the standard deviation of a list's scores, and try three times less and more.{rival}",
     }
 
 
@@ -71,19 +80,19 @@ RULES: list[Rule] = [
         "when": {**_EMBEDDINGS, "metric": ["H-AP"], "graded": ["yes"]},
         "loss": "SupHAPLoss",
         "code": "loss_fn = rb.SupHAPLoss(tau=0.03, rho=33, delta=0.15)",
-        "why": "It bounds 1 - H-AP from above, and was ahead of every loss beside it. It costs AP on the class.",
-        "evidence": [("SupH-AP", rival, "H-AP") for rival in ("smooth NDCG", "Smooth-AP", "contrastive")]
-        + [("SupH-AP", "Smooth-AP", "AP")],
-        "instead": "rb.SmoothNDCGLoss(tau=0.1) loses less AP on the class, and wins less H-AP.",
+        "why": f"It bounds 1 - H-AP from above, and was ahead of every loss beside it on emoji. {_CLASS}",
+        "evidence": [("SupH-AP", rival, "H-AP") for rival in ("smooth NDCG", "Smooth-AP", "SupCon")] + [("SupH-AP", "Smooth-AP", "AP")],
+        "against": on_trees("H-AP"),
+        "instead": _HALVES,
     },
     {
         "when": {**_EMBEDDINGS, "metric": ["NDCG"], "graded": ["yes"]},
         "loss": "SupHAPLoss",
         "code": "loss_fn = rb.SupHAPLoss(tau=0.03, rho=33, delta=0.15)",
-        "why": "Trained on H-AP, it was ahead on NDCG too, even of the loss that is made for NDCG. It costs AP on the class.",
-        "evidence": [("SupH-AP", rival, "NDCG") for rival in ("smooth NDCG", "Smooth-AP", "contrastive")]
-        + [("SupH-AP", "Smooth-AP", "AP")],
-        "instead": "rb.SmoothNDCGLoss(tau=0.1) loses less AP on the class, and wins less NDCG.",
+        "why": f"Trained on H-AP, it was ahead on NDCG of emoji too, even of the loss that is made for NDCG. {_CLASS}",
+        "evidence": [("SupH-AP", rival, "NDCG") for rival in ("smooth NDCG", "Smooth-AP", "SupCon")] + [("SupH-AP", "Smooth-AP", "AP")],
+        "against": on_trees("NDCG"),
+        "instead": _HALVES,
     },
     {
         "when": {**_EMBEDDINGS, "metric": ["NDCG"], "graded": ["no"]},
@@ -96,11 +105,12 @@ RULES: list[Rule] = [
     {
         "when": {**_EMBEDDINGS, "metric": ["recall"]},
         "loss": "RecallAtKLoss",
-        "code": "loss_fn = rb.RecallAtKLoss(k=(1, 2, 4, 8, 16))",
+        "code": "loss_fn = rb.RecallAtKLoss(k=(1, 2, 4, 8, 16), tau_score=0.03)",
         "why": "It counts, softly, the relevant items within the top k. Its paper trains it on batches of thousands.",
         "board": ("RS@k", "R@10"),
-        "evidence": [],
-        "instead": "Name the k that you report. Compare with rb.SmoothAPLoss(tau=0.1) before you trust either.",
+        "evidence": [("RS@k", rival, "R@10") for rival in ("Smooth-AP", "multi-similarity", "SupCon")],
+        "instead": "Name the k that you report. rb.SmoothAPLoss(tau=0.03) is as good a loss; what a larger batch is worth "
+        'stands in the chapter "Recall@k on large batches".',
     },
     {
         "when": {**_EMBEDDINGS, "metric": ["Spearman"]},
@@ -108,13 +118,16 @@ RULES: list[Rule] = [
         "code": f"from functools import partial\n\nloss_fn = rb.SpearmanLoss({_RANKER})  # loss_fn(scores, target)",
         "why": "Spearman compares a score with a target: give the model one output an item, and the loss a batch of them.",
         "evidence": [],
-        "instead": "Start tau at half the standard deviation of the scores in a batch.",
+        "against": AGAINST["SpearmanLoss"],
+        "instead": f"Start tau at half the standard deviation of the scores in a batch. {_SCORE}",
     },
     _of_lists(
         "AP",
         "as_loss",
         f"loss_fn = rb.as_loss(rb.average_precision, {_RANKER})",
         "Any metric of ranks with any ranker is a loss; this one is 1 - AP.",
+        against=LISTS_AP,
+        rival=' Of many labels, cross-entropy is the default (chapter "Many labels").',
     ),
     _of_lists(
         "hit",
@@ -145,6 +158,8 @@ RULES: list[Rule] = [
         "SpearmanLoss",
         f"loss_fn = rb.SpearmanLoss({_RANKER})",
         "The squared distance of the two rankings, which is 1 - Spearman up to a factor.",
+        against=AGAINST["SpearmanLoss"],
+        rival=f" {_SCORE}",
     ),
 ]
 
@@ -160,7 +175,7 @@ NOTES: list[Rule] = [
     },
     {
         "when": {**_EMBEDDINGS, "metric": _CLASS_METRICS, "graded": ["yes"]},
-        "text": "Give the loss the finest labels alone: SupH-AP on the tree cost AP and R@1 on the class.",
+        "text": "Give the loss the finest labels alone: SupH-AP on the tree cost AP and hit@1 on the class.",
     },
     {
         "when": {**_EMBEDDINGS, "metric": ["H-AP"], "graded": ["no"]},

@@ -82,7 +82,7 @@ def multi_similarity(beta: float) -> nn.Module:
 
 
 def pair_margins(neg_margin: float) -> nn.Module:
-    """Contrastive loss (Hadsell et al., 2006): positives are pulled together, negatives pushed until ``neg_margin`` apart (Euclidean)."""
+    """The contrastive loss of Hadsell et al. (2006): positives are pulled together, negatives pushed ``neg_margin`` apart (Euclidean)."""
     return _package("losses").ContrastiveLoss(pos_margin=0, neg_margin=neg_margin)
 
 

@@ -55,14 +55,14 @@ def smoothed_with_decay(weight_decay: float) -> CrossEntropy:
 TRIPLET_ALL = Contender(TripletLoss, {"margin": (0.05, 0.1, 0.2, 0.4)})
 TRIPLET_SEMI_HARD = Contender(SemiHardTripletLoss, {"margin": (0.05, 0.1, 0.2, 0.4)})
 TRIPLET_HARD = Contender(HardTripletLoss, {"margin": (0.2, 0.4, 0.8, 1.6)})
-CONTRASTIVE = Contender(SupConLoss, {"temperature": (0.03, 0.05, 0.1, 0.2)})
+SUP_CON = Contender(SupConLoss, {"temperature": (0.03, 0.05, 0.1, 0.2)})
 MULTI_SIMILARITY = Contender(multi_similarity, {"beta": (15.0, 50.0, 150.0, 500.0)})
 SMOOTH_AP = Contender(SmoothAPLoss, {"tau": (0.01, 0.03, 0.1, 0.3)})
 SMOOTH_NDCG = Contender(SmoothNDCGLoss, {"tau": (0.01, 0.03, 0.1, 0.3)})
 SUP_AP = Contender(scaled_sup_ap, {"tau": (0.01, 0.03, 0.1, 0.3)})
 
 # Three values where the learning rate has a wider grid.
-CONTRASTIVE_3 = Contender(SupConLoss, {"temperature": (0.05, 0.1, 0.2)})
+SUP_CON_3 = Contender(SupConLoss, {"temperature": (0.05, 0.1, 0.2)})
 SMOOTH_AP_3 = Contender(SmoothAPLoss, {"tau": (0.03, 0.1, 0.3)})
 SMOOTH_NDCG_3 = Contender(SmoothNDCGLoss, {"tau": (0.03, 0.1, 0.3)})
 SUP_HAP_3 = Contender(scaled_sup_hap, {"tau": (0.01, 0.03, 0.1)})

@@ -19,7 +19,7 @@ from rankbook.scale import CrossBatchMemory
 
 
 class CrossEntropy(nn.Module):
-    """Binary cross entropy; a positive weighs ``pos_weight`` negatives."""
+    """Binary cross-entropy; a positive weighs ``pos_weight`` negatives."""
 
     def __init__(self, pos_weight: float = 1.0):
         super().__init__()
@@ -30,7 +30,7 @@ class CrossEntropy(nn.Module):
 
 
 class AsymmetricLoss(nn.Module):
-    r"""Cross entropy that passes over easy negatives (2009.14119, eq. 4 to 6, without focusing on positives).
+    r"""Cross-entropy that passes over easy negatives (2009.14119, eq. 4 to 6, without focusing on positives).
 
     .. math:: \mathcal{L} = -\,y \log p \;-\; (1 - y)\, p_m^{\gamma} \log(1 - p_m), \qquad p_m = \max(p - m, 0)
 
@@ -125,7 +125,7 @@ def mean_rank(tau: float) -> PerLabel:
 
 
 def cross_entropy_and_mean_rank(weight: float) -> Sum:
-    """What SoDeep trains on Pascal VOC: the cross entropy of each score plus a share of its loss for mAP."""
+    """What SoDeep trains on Pascal VOC: the cross-entropy of each score plus a share of its loss for mAP."""
     return Sum(CrossEntropy(), mean_rank(1.0), weight)
 
 

@@ -1,4 +1,4 @@
-"""Losses on a label tree as contenders: contrastive on each level, SupNDCG, and mixtures of a loss on the class with one on the tree."""
+"""Losses on a label tree as contenders: SupCon on each level, SupNDCG, and mixtures of a loss on the class with one on the tree."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rankbook.experiments.parts import Contender
 from rankbook.losses import SmoothAPLoss, SupConLoss, SupNDCGLoss
 
 
-class LevelContrastive(nn.Module):
-    """The mean over the levels of `SupConLoss` on the labels of that level: the contrastive loss, told of the tree level by level."""
+class LevelSupCon(nn.Module):
+    """The mean over the levels of `SupConLoss` on the labels of that level: SupCon, told of the tree level by level."""
 
     def __init__(self, temperature: float):
         super().__init__()
@@ -60,8 +60,8 @@ def scaled_sup_ndcg(tau: float) -> SupNDCGLoss:
 
 
 # Two values each, around the best widths of the study of the emoji tree.
-CONTRASTIVE = Contender(SupConLoss, {"temperature": (0.05, 0.1)})
-LEVEL_CONTRASTIVE = Contender(LevelContrastive, {"temperature": (0.05, 0.1)})
+SUP_CON = Contender(SupConLoss, {"temperature": (0.05, 0.1)})
+LEVEL_SUP_CON = Contender(LevelSupCon, {"temperature": (0.05, 0.1)})
 SMOOTH_AP = Contender(SmoothAPLoss, {"tau": (0.03, 0.1)})
 HALVES = Contender(half_and_half, {"tau": (0.03, 0.1)})
 SUP_HAP = Contender(scaled_sup_hap, {"tau": (0.01, 0.03)})

@@ -1,4 +1,4 @@
-"""One label: what the cross entropy charges for each picture, and the AP of their order."""
+"""One label: what the cross-entropy charges for each picture, and the AP of their order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EDGE = 0.01  # probabilities stay this far from 0 and 1, where a cost is infinit
 
 
 class LabelCosts(LiveFigure, module="label_costs"):
-    """Shift all probabilities of a label, or drag one past another: the cross entropy sees the first, AP the second.
+    """Shift all probabilities of a label, or drag one past another: the cross-entropy sees the first, AP the second.
 
     Traits:
         scores: 1 to 8 probabilities in [0, 1], before the shift; they count from 0.01 to 0.99.
@@ -50,6 +50,6 @@ class LabelCosts(LiveFigure, module="label_costs"):
         now = self.readout()
         ap = "undefined" if now["average_precision"] is None else f"{now['average_precision']:.3f}"
         return (
-            f"The cross entropy charges each picture alone, AP reads their order. With a shift of {self.shift:g} the cross entropy is "
+            f"The cross-entropy charges each picture alone, AP reads their order. With a shift of {self.shift:g} the cross-entropy is "
             f"{now['cross_entropy']:.3f}, {now['from_irrelevant']:.0%} of it from pictures without the label, and AP is {ap}."
         )

@@ -12,7 +12,7 @@ from rankbook.live.figure import LiveFigure
 from rankbook.live.traits import BadTrait, Checked, whole
 
 SHOWN = 6  # mistakes of each query
-COLUMNS = 4  # weight, H-AP, R@1, share of strangers
+COLUMNS = 4  # weight, H-AP, hit@1, share of strangers
 _SHARED = ("a stranger", "of the group", "of the subgroup")
 
 _STEPS = 9
@@ -53,7 +53,7 @@ _EXAMPLE = _example()
 
 def _shares(name: str, values: Any) -> list[float]:
     if not isinstance(values, (list, tuple)) or len(values) % COLUMNS or not 2 <= len(values) // COLUMNS <= 16:
-        raise ValueError(f"{name} must be a list of 2 to 16 times weight, H-AP, R@1 and strangers, in one row, got {values!r:.60}")
+        raise ValueError(f"{name} must be a list of 2 to 16 times weight, H-AP, hit@1 and strangers, in one row, got {values!r:.60}")
     return [check_number(f"{name}[{i}]", value, at_least=0, at_most=1) for i, value in enumerate(values)]
 
 
@@ -73,11 +73,11 @@ def _numbers(highest: int) -> Any:
 
 
 class MilderMistakes(LiveFigure, module="milder_mistakes"):
-    """Drag the weight of the tree: what H-AP and R@1 win or lose, and the wrong answers to a few queries.
+    """Drag the weight of the tree: what H-AP and hit@1 win or lose, and the wrong answers to a few queries.
 
     Traits:
         step: where on the curves, from 0.
-        curve: for each step the weight of the tree, H-AP, R@1, and the share of strangers among all mistakes, in one row.
+        curve: for each step the weight of the tree, H-AP, hit@1, and the share of strangers among all mistakes, in one row.
         catalog: a picture as a character, a space and a name, a line each.
         queries: lines of the catalog, from 0.
         wrong: for each query and step, in this order, the lines of its first six mistakes.
@@ -133,6 +133,6 @@ class MilderMistakes(LiveFigure, module="milder_mistakes"):
             for query, items, levels in zip(self.queries, wrong, shared, strict=True)
         ]
         return (
-            f"At a weight of {now['weight']:g} on the tree H-AP is {now['hierarchical_ap']:.3f} and R@1 {now['hit']:.3f}; "
+            f"At a weight of {now['weight']:g} on the tree H-AP is {now['hierarchical_ap']:.3f} and hit@1 {now['hit']:.3f}; "
             f"{100 * now['strangers']:.0f} % of the first mistakes are strangers. First mistakes of {'; '.join(rows)}."
         )

@@ -52,6 +52,6 @@ class WhichLoss(LiveElement, module="which_loss"):
         told = [
             f"{one['loss']} minus {one['rival']}, {one['metric']}: {one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]" for one in lines
         ]
-        measured = f" Measured on {lines[0]['data']}, {lines[0]['seeds']} seeds: {'; '.join(told)}." if told else " Not measured by us."
-        everywhere = f" {said['standing']}" if said["standing"] else ""
+        measured = f" Measured on {lines[0]['data']}, {lines[0]['seeds']} seeds: {'; '.join(told)}." if told else ""
+        everywhere = f" {said['standing']}" if said["standing"] else "" if told else " Not measured by us."
         return f"For {said['metric']} of {said['train']}: {said['loss']}. {said['why']}{measured}{everywhere}"

@@ -1,4 +1,4 @@
-"""List-wise losses on scores: the cross entropy of a list (ListNet), the likelihood of its order (ListMLE)."""
+"""List-wise losses on scores: the cross-entropy of a list (ListNet), the likelihood of its order (ListMLE)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankbook.ranks.exact import same_order
 
 
 class ListNetLoss(ScoreLoss):
-    r"""ListNet: the cross entropy between two softmaxes of a list, of its relevance and of its scores.
+    r"""ListNet: the cross-entropy between two softmaxes of a list, of its relevance and of its scores.
 
     .. math::
         \mathcal{L} = -\sum_i P_i(\mathrm{rel}) \log P_i(s), \qquad P_i(x) = \frac{e^{x_i}}{\sum_j e^{x_j}}
@@ -36,7 +36,7 @@ class ListNetLoss(ScoreLoss):
     Raises:
         ValueError: scores or relevance that are not finite, negative grades, shapes or devices that differ.
 
-    Source: Learning to Rank: From Pairwise Approach to Listwise Approach (ICML 2007), the top-one model with cross entropy.
+    Source: Learning to Rank: From Pairwise Approach to Listwise Approach (ICML 2007), the top-one model with cross-entropy.
 
     >>> rb.ListNetLoss()(torch.tensor([2.0, 0.0, 1.0]), torch.tensor([2, 1, 0]))
     tensor(0.9871)

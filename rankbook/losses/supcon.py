@@ -1,4 +1,4 @@
-"""The contrastive loss: a softmax of pairs, not of ranks; the baseline that a rank loss has to beat."""
+"""SupCon, the supervised contrastive loss: a softmax of pairs, not of ranks; the baseline that a rank loss has to beat."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ def embeddings():
     return torch.nn.functional.normalize(x, dim=1)
 
 
-def test_contrastive_on_each_level_is_the_mean_over_the_levels(embeddings):
+def test_sup_con_on_each_level_is_the_mean_over_the_levels(embeddings):
     each = [rb.SupConLoss(0.1)(embeddings, LEVELS[:, level]) for level in range(3)]
-    torch.testing.assert_close(tree_losses.LevelContrastive(0.1)(embeddings, LEVELS), sum(each) / 3)
+    torch.testing.assert_close(tree_losses.LevelSupCon(0.1)(embeddings, LEVELS), sum(each) / 3)
     assert len({one.item() for one in each}) == 3
 
 

@@ -27,7 +27,7 @@ def test_keys_walk_along_the_weights(open_page):
     knob = page.get_by_role("slider")
     knob.press("ArrowRight")
     assert check(page, figure)["step"] == 1
-    assert "R@1 0.450" in knob.get_attribute("aria-valuetext")
+    assert "hit@1 0.450" in knob.get_attribute("aria-valuetext")
     knob.press("ArrowRight")  # no further
     assert check(page, figure)["strangers_shown"] == 1
 
@@ -38,7 +38,7 @@ def test_keys_walk_along_the_weights(open_page):
         ({"wrong": [0] * 23}, r"wrong and shared must hold 6 mistakes for each of 2 steps and 2 queries, 24, got 23 and 24"),
         ({"step": 2}, r"step must be a whole number from 0 to 1 \(there are 2 steps\), got 2"),
         ({"queries": [0, 3]}, r"queries and wrong must be lines of the catalog, from 0 to 2"),
-        ({"curve": [0.0, 0.3, 0.5]}, r"curve must be a list of 2 to 16 times weight, H-AP, R@1 and strangers"),
+        ({"curve": [0.0, 0.3, 0.5]}, r"curve must be a list of 2 to 16 times weight, H-AP, hit@1 and strangers"),
         ({"curve": [0.0, 0.3, 0.5, 0.4, 1.0, 0.4, 1.45, 0.1]}, r"curve\[6\] must be a finite number of at least 0 and of at most 1"),
         ({"catalog": "a one\nb"}, r"catalog must be a text with a picture, a space and a name in each line"),
         ({"shared": [3] * 24}, r"shared\[0\] must be a whole number from 0 to 2, got 3"),

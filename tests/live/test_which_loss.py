@@ -42,7 +42,7 @@ def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(open_page):
     page = open_page(figure)
     assert values(page) == figure.readout()
     page.get_by_role("radio", name="a tree (class, group, ...)").check()
-    page.get_by_role("radio", name="R@1 (hit@k)").focus()
+    page.get_by_role("radio", name="hit@1 (R@1)").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowRight"):
         page.keyboard.press(key)
     figure.graded, figure.metric = "yes", "H-AP"
@@ -51,7 +51,7 @@ def test_a_click_and_a_key_change_the_loss_and_reset_restores_it(open_page):
     assert page.locator(".rb-advice-code code").inner_text() == figure.readout()["code"]
     lines = page.locator(".rb-advice-evidence li").all_inner_texts()
     assert len(lines) == len(figure.readout()["evidence"])
-    assert page.locator(".rb-advice-standing").is_hidden()
+    assert page.locator(".rb-advice-standing").inner_text() == figure.readout()["standing"] != ""
     assert "ahead" in lines[0] and "behind" in lines[-1]
     page.get_by_role("button", name="Reset").click()
     assert page.locator(".rb-advice-standing").inner_text() == figure.book["rules"][0]["standing"] != ""
@@ -62,6 +62,10 @@ def test_scores_of_lists_are_asked_two_questions(open_page):
     page = open_page(WhichLoss(BOOK, train="scores", metric="NDCG"))
     assert page.get_by_role("radiogroup").count() == 2
     assert "Not measured by us" in page.locator(".rb-advice-head").inner_text()
+    assert page.locator(".rb-advice-standing").is_hidden()
+    page.get_by_role("radio", name="Spearman").check()  # no interval on the bundled set, but a standing on others
+    assert page.locator(".rb-advice-head").inner_text() == "What we measured"
+    assert "squared error" in page.locator(".rb-advice-standing").inner_text()
     page.get_by_role("radio", name="embeddings, with labels").check()
     assert page.get_by_role("radiogroup").count() == len(QUESTIONS)
 
@@ -103,4 +107,6 @@ def test_without_javascript_the_first_answer_and_its_numbers_are_read():
     first = BOOK["evidence"][WhichLoss(BOOK).readout()["evidence"][0]]
     assert START["metric"] in text and f"{first['mean']:.4f}" in text and "10 seeds" in text
     assert text.replace("'", "&#x27;").replace(">", "&gt;") in html_of(WhichLoss(BOOK))
-    assert "Not measured by us" in WhichLoss(BOOK, train="scores").describe()
+    assert "Not measured by us" in WhichLoss(BOOK, train="scores", metric="NDCG").describe()
+    for metric in ("recall", "Spearman"):
+        assert "Not measured by us" not in WhichLoss(BOOK, metric=metric).describe()

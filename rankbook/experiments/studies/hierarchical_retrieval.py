@@ -15,9 +15,9 @@ STUDY = Study(
     data="grocery",
     task=TreeRetrieval(load=groceries, gallery="train"),
     contenders={
-        "contrastive": tree_losses.CONTRASTIVE,
+        "SupCon": tree_losses.SUP_CON,
         "Smooth-AP": tree_losses.SMOOTH_AP,
-        "contrastive on each level": tree_losses.LEVEL_CONTRASTIVE,
+        "SupCon on each level": tree_losses.LEVEL_SUP_CON,
         "half and half": tree_losses.HALVES,
         "SupH-AP": tree_losses.SUP_HAP,
         "SupH-AP + class vectors": tree_losses.SUP_HAP_CLASSES,

@@ -9,7 +9,7 @@ STUDY = Study(
     question="Does a loss that knows the label tree make milder mistakes than one that knows the class alone?",
     task=HierarchicalRetrieval(),
     contenders={
-        "contrastive": contenders.CONTRASTIVE_3,
+        "SupCon": contenders.SUP_CON_3,
         "Smooth-AP": contenders.SMOOTH_AP_3,
         "smooth NDCG": contenders.SMOOTH_NDCG_3,
         "SupH-AP": contenders.SUP_HAP_3,

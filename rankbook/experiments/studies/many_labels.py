@@ -11,21 +11,21 @@ from rankbook.experiments.tasks.labels import GivenScores, ManyLabels, flickr8k_
 
 STUDY = Study(
     name="many_labels",
-    question="Does a loss that ranks the pictures of a batch beat the cross entropy of single scores on mAP?",
+    question="Does a loss that ranks the pictures of a batch beat the cross-entropy of single scores on mAP?",
     task=ManyLabels(),
     contenders={
-        "cross entropy": label_losses.CROSS_ENTROPY,
+        "cross-entropy": label_losses.CROSS_ENTROPY,
         "asymmetric": label_losses.ASYMMETRIC,
         "RankNet": label_losses.RANK_NET,
         "mean rank": label_losses.MEAN_RANK,
-        "cross entropy + mean rank": label_losses.CROSS_ENTROPY_MEAN_RANK,
+        "cross-entropy + mean rank": label_losses.CROSS_ENTROPY_MEAN_RANK,
         "Smooth-AP": label_losses.SMOOTH_AP,
         "Smooth-AP, memory": label_losses.SMOOTH_AP_MEMORY,
     },
     grid={"lr": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)},
     steps=300,
     choose_by="mAP",
-    reference="cross entropy",
+    reference="cross-entropy",
     tuning_seeds=(100,),
     test_seeds=tuple(range(10, 18)),
     overlap=2 / 3,  # two pictures are judged for three that train

@@ -26,10 +26,10 @@ STUDY = Study(
     question="Which loss retrieves best, and is it the same one on every set?",
     task=Retrieval(),
     contenders={
-        "contrastive (pairs)": contenders.PAIR_MARGINS,
+        "pair margins": contenders.PAIR_MARGINS,
         "triplet (hard)": contenders.TRIPLET_HARD_3,
         "multi-similarity": contenders.MULTI_SIMILARITY_3,
-        "SupCon": contenders.CONTRASTIVE_3,
+        "SupCon": contenders.SUP_CON_3,
         "normalized softmax": contenders.NORMALIZED_SOFTMAX,
         "FastAP": contenders.FAST_AP,
         "SoftBin-AP": contenders.SOFT_BIN,

@@ -15,7 +15,7 @@ STUDY = Study(
     question="Does the order of the losses survive a small network that learns from the pixels?",
     task=PixelRetrieval(),
     contenders={
-        "SupCon": contenders.CONTRASTIVE_3,
+        "SupCon": contenders.SUP_CON_3,
         "normalized softmax": contenders.NORMALIZED_SOFTMAX,
         "triplet (semi-hard)": contenders.TRIPLET_SEMI_HARD_3,
         "multi-similarity": contenders.MULTI_SIMILARITY_3,

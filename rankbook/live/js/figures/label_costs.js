@@ -1,4 +1,4 @@
-// The pictures of one label on a probability axis; below, what the cross entropy charges for each. AP reads the order alone.
+// The pictures of one label on a probability axis; below, what the cross-entropy charges for each. AP reads the order alone.
 import { handle, tiles } from "../core/controls.js";
 import { clamp, fixed, linear, metricText } from "../core/elements.js";
 import { figure } from "../core/frame.js";
@@ -23,7 +23,7 @@ function build({ root, get, set }) {
     label: "shift of all log-odds", min: -4, max: 4, face: "", digits: 1, nudge: (value, steps) => value + steps / 10,
     change: (shift) => set({ shift }),
   });
-  const [entropyTile, shareTile, apTile] = tiles(root, ["Cross entropy", "Of it without the label", "AP"]);
+  const [entropyTile, shareTile, apTile] = tiles(root, ["Cross-entropy", "Of it without the label", "AP"]);
 
   return function draw(width, { scores: all, relevance: labels, shift }) {
     const n = Math.min(all.length, labels.length), scores = all.slice(0, n), relevance = labels.slice(0, n);
@@ -60,12 +60,12 @@ function build({ root, get, set }) {
     shareTile.show(`${Math.round(100 * values.from_irrelevant)} %`, "share of the cost");
     const ap = values.average_precision;
     apTile.show(ap === null ? null : fixed(ap, 3), ap === null ? "needs the label" : "of the order alone");
-    return { values, summary: `Cross entropy ${fixed(values.cross_entropy, 3)}, AP ${metricText(ap)}` };
+    return { values, summary: `Cross-entropy ${fixed(values.cross_entropy, 3)}, AP ${metricText(ap)}` };
   };
 }
 
 export default figure({
-  label: "Cross entropy and AP of one label", traits: ["scores", "relevance", "shift"],
+  label: "Cross-entropy and AP of one label", traits: ["scores", "relevance", "shift"],
   legend: [
     ["rb-dot rb-relevant", "has the label"], ["rb-dot rb-irrelevant", "lacks it"],
     ["rb-stroke rb-relevant", "cost with the label"], ["rb-stroke rb-smooth rb-dashed", "cost without"],

@@ -8,13 +8,13 @@ const SHOWN = 6, COLUMNS = 4;
 const LEFT = 44, RIGHT = 66, TOP = 30, FLOOR = 172, ROWS = 258, ROW = 46;
 const LOOKS = ["rb-mark rb-irrelevant", "rb-gap", "rb-mark rb-half"];
 const SHARED = ["strangers", "of the group", "of the subgroup"];
-const CURVES = [[1, "H-AP", "relevant"], [2, "R@1", "exact"]];
+const CURVES = [[1, "H-AP", "relevant"], [2, "hit@1", "exact"]];
 
 const signed = (value) => `${value > 0 ? "+" : ""}${fixed(value, 1)}`;
 
 function build({ root, get, set }) {
   const plot = panel(root), steps = () => get("curve").length / COLUMNS;
-  const [first, hap, strangers] = tiles(root, ["R@1", "H-AP", "Strangers"], { bars: 3 });
+  const [first, hap, strangers] = tiles(root, ["hit@1", "H-AP", "Strangers"], { bars: 3 });
   const knob = handle(plot.box, {
     label: "weight of the tree", min: 0, max: 15, face: "", digits: 0, nudge: (value, by) => value + by,
     change: (value) => set({ step: Math.min(value, steps() - 1) }),
@@ -44,7 +44,7 @@ function build({ root, get, set }) {
       text(picture, x.end + 14, ends[c] + 4 + (close ? (c ? 9 : -9) : 0), name, "rb-rank", "start");
     });
     knob.knob.setAttribute("aria-valuemax", points.length - 1);
-    knob.place(x, FLOOR, { now: step, spoken: `${weight}; H-AP ${fixed(tree, 3)}, R@1 ${fixed(hit, 3)}`, shown: `tree ${weight}` });
+    knob.place(x, FLOOR, { now: step, spoken: `${weight}; H-AP ${fixed(tree, 3)}, hit@1 ${fixed(hit, 3)}`, shown: `tree ${weight}` });
 
     text(picture, 0, ROWS - 30, "query", "rb-muted", "start");
     const from = Math.min(90, width * 0.2), slot = (width - from) / SHOWN;
@@ -70,7 +70,7 @@ function build({ root, get, set }) {
     strangers.show(`${fixed(100 * odd, 1)} %`, `of all first mistakes; ${alone} of ${queries.length * SHOWN} here`, odd);
     const values = { weight, hierarchical_ap: tree, hit, strangers: odd, strangers_shown: alone };
     const told = SHARED.map((name, level) => `${queries.flatMap((_, q) => shared.slice((q * points.length + step) * SHOWN, (q * points.length + step + 1) * SHOWN)).filter((one) => one === level).length} ${name}`);
-    return { values, summary: `The tree weighs ${weight}: R@1 ${fixed(hit, 3)}, H-AP ${fixed(tree, 3)}; mistakes shown: ${told.join(", ")}` };
+    return { values, summary: `The tree weighs ${weight}: hit@1 ${fixed(hit, 3)}, H-AP ${fixed(tree, 3)}; mistakes shown: ${told.join(", ")}` };
   };
 }
 

@@ -85,7 +85,7 @@ function build({ root, get, set }) {
     list.hidden = !lines.length;
     measured.textContent = lines.length
       ? `What we measured: ${lines[0].loss} minus the loss named, on ${lines[0].data}, ${lines[0].seeds} seeds, 95 % intervals`
-      : "Not measured by us: no stored comparison speaks of this choice.";
+      : values.standing ? "What we measured" : "Not measured by us: no stored comparison speaks of this choice.";
     if (lines.length) forest(list, lines, Math.max(list.clientWidth, 240));
     standing.textContent = values.standing;
     standing.hidden = !values.standing;
