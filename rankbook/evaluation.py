@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
@@ -14,14 +13,13 @@ from rankbook.checks import check_callable, check_choice, check_count
 from rankbook.metrics import average_precision, hit_at_k, map_at_r
 from rankbook.metrics.reduction import over_lists, with_weight
 from rankbook.precision import full_precision, wide
-from rankbook.ranks.exact import exact_ranks
 from rankbook.relevance import Labels
 from rankbook.retrieval.batch import Batch, check_batch
 from rankbook.retrieval.counts import takes
-from rankbook.retrieval.positives import Group, Positives
+from rankbook.retrieval.positives import Positives
 from rankbook.retrieval.products import Products
-from rankbook.retrieval.short_lists import ShortLists, short_lists
-from rankbook.types import RankFn
+from rankbook.retrieval.readers import of_positives, of_whole_lists, reads_positives
+from rankbook.retrieval.short_lists import short_lists
 
 Metrics = Mapping[str, Callable[..., Tensor]]
 #: What retrieval papers print; their R@k is `hit_at_k`.
@@ -34,8 +32,6 @@ RETRIEVAL_METRICS: Metrics = {
 
 _SCORES = 1 << 22  # scores of one chunk by default: 16 MiB of float32
 _MORE = 16  # and so many times that off the CPU, where each chunk costs a hundred launches
-_PROBE = 64  # positives, and as many negatives, of the list on which a metric shows what it reads
-_UNSURE = 1e-6  # of two values of a metric, in float64, that should be one
 
 
 @torch.no_grad()
@@ -83,8 +79,8 @@ def evaluate_retrieval(
     negative that ties with a positive stands before it, so embeddings that tell nothing apart never look better than chance.
 
     Cost: one matrix product, and for each query a count of the gallery for each of its R positives, or one sort if R is large;
-    memory :math:`O(\text{chunk} \cdot m)`. A metric that reads the negatives too (`spearman`), which is found out on one
-    query, gets whole lists, and sorts them.
+    memory :math:`O(\text{chunk} \cdot m)`. A metric gets whole lists, and ranks them, if it reads the negatives too (`spearman`),
+    which is found out on lists made for that, or if its ranker is not `exact_ranks` with ``ties="max"`` or ``"worst"``.
 
     Raises:
         ValueError: NaN or inf, shapes that do not match, no query with a positive, a metric without a value on any query.
@@ -142,10 +138,10 @@ def values_of_queries(positives: Positives, metrics: Metrics, chunk_size: int) -
     for group in short_lists(positives, chunk_size):
         scores = products(group.rows)
         if whole is None:
-            whole = dict(_readers_of_negatives(metrics, group, scores, batch.item_weights))
+            whole = {name: metric for name, metric in metrics.items() if not reads_positives(metric, batch)}
         for name, metric in whole.items():
-            values[name][group.rows] = _of_whole_lists(metric, batch, group, scores)
-        for name, found in _of_positives({n: m for n, m in metrics.items() if n not in whole}, group, scores).items():
+            values[name][group.rows] = of_whole_lists(metric, batch, group, scores)
+        for name, found in of_positives({n: m for n, m in metrics.items() if n not in whole}, group, scores).items():
             values[name][group.rows] = found
     return values
 
@@ -181,74 +177,3 @@ def check_metrics(metrics: Metrics, *, weighted: bool) -> None:
         check_callable(f"metrics[{name!r}]", metric)
         if weighted and not takes(metric, "item_weights"):
             raise TypeError(f"metrics[{name!r}] takes no item_weights; evaluate it in a call without them")
-
-
-def _of_positives(metrics: Metrics, group: Group, scores: Tensor) -> dict[str, Tensor]:
-    """Metrics that read the ranks of the positives only, from the short lists of the positives; overwrites the scores."""
-    if not metrics:
-        return {}
-    lists, weights = ShortLists(scores, group), _given(group.weights)
-    return {
-        name: metric(lists.scores, group.relevance, rank_fn=lists.ranker(_ranker_of(metric)), reduction=_of_each_list, **weights)
-        for name, metric in metrics.items()
-    }
-
-
-def _of_whole_lists(metric: Callable[..., Tensor], batch: Batch, group: Group, scores: Tensor) -> Tensor:
-    if batch.relevance is not None:
-        relevance = batch.relevance.index_select(0, group.rows)
-    else:
-        home, device = batch.labels.device, scores.device  # labels may stay on the CPU
-        relevance = (batch.labels[group.rows.to(home), None] == batch.ref_labels).sum(-1).to(device)
-    where = group.where(scores.shape[1])
-    return metric(scores.to(wide(scores.device)), relevance, where=where, reduction=_of_each_list, **_given(batch.item_weights))
-
-
-def _readers_of_negatives(
-    metrics: Metrics, group: Group, scores: Tensor, item_weights: Tensor | None
-) -> Iterator[tuple[str, Callable[..., Tensor]]]:
-    """The metrics whose value on the first query differs between the short list of the positives and the whole list.
-
-    A part of its gallery tells: some positives, and some negatives beside them.
-    """
-    places = group.places[0][group.relevance[0] > 0]
-    negative = group._replace(rows=group.rows[:1], absent=_first(group.absent), outside=_first(group.outside)).where(scores.shape[1])[0]
-    negative[places] = False
-    some = torch.cat([places[:_PROBE], negative.nonzero().squeeze(1)[:_PROBE]])
-    weights = None if item_weights is None else item_weights[some]
-    nth = torch.arange(min(_PROBE, len(places)), device=some.device)
-    first = Group(group.rows[:1], nth[None], group.relevance[:1, : len(nth)], weights=None if weights is None else weights[None, nth])
-    part = scores[:1, some]
-    relevance = torch.zeros_like(part, dtype=group.relevance.dtype).index_copy_(1, nth, first.relevance)
-    for name, metric in metrics.items():
-        if _ranker_of(metric) is None:
-            yield name, metric
-            continue
-        short = _of_positives({name: metric}, first, part.clone())[name]
-        there = torch.ones_like(part, dtype=torch.bool)
-        long = metric(part.to(wide(part.device)), relevance, where=there, reduction=_of_each_list, **_given(weights))
-        if not torch.allclose(short, long, rtol=_UNSURE, atol=_UNSURE, equal_nan=True):
-            yield name, metric
-
-
-def _first(rows: Tensor | None) -> Tensor | None:
-    return None if rows is None else rows[:1]
-
-
-def _given(item_weights: Tensor | None) -> dict[str, Tensor]:
-    """The argument, if there is one: a metric of yours need not know it."""
-    return {} if item_weights is None else {"item_weights": item_weights}
-
-
-def _ranker_of(metric: Callable[..., Tensor]) -> RankFn | None:
-    """The ranker that a metric takes if it is given none; None: it takes no ranker."""
-    if not takes(metric, "rank_fn"):
-        return None
-    parameter = inspect.signature(metric).parameters.get("rank_fn")
-    return (
-        exact_ranks if parameter is None or not callable(parameter.default) or parameter.default is parameter.empty else parameter.default
-    )
-
-
-def _of_each_list(values: Tensor, defined: Tensor) -> Tensor:
-    return torch.where(defined, values, torch.nan)

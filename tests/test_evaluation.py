@@ -154,10 +154,10 @@ def test_a_query_on_which_a_metric_has_no_value_is_not_in_its_mean():
 
 def test_many_positives_are_quick():
     """6 classes of 8,000 items: the gallery is sorted once a query, not counted for each of 1,333 positives."""
-    calls = []
+    calls, count = [], rb.retrieval.short_lists.count_exactly
     x, y = torch.randn(8000, 8), torch.arange(8000) % 6
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rankbook.retrieval.short_lists.count_exactly", lambda *arguments: calls.append(arguments))
+        patch.setattr("rankbook.retrieval.short_lists.count_exactly", lambda *arguments: calls.append(arguments) or count(*arguments))
         evaluate_retrieval(x[:4], y[:4], x, y, metrics={"R@1": partial(rb.hit_at_k, k=1)})
     assert not [scores for scores, _ in calls if scores.shape[1] == 8000]
 

@@ -94,7 +94,7 @@ def _differences(metric: MetricFn, places: Tensor, relevance: Tensor, where: Ten
     own = torch.eye(n, dtype=torch.bool, device=places.device)
     size = BLOCK * blocks_at_once(places.device)
     lists, height = max(1, size // n**3), max(1, min(n, size // n**2))  # whole lists while they are short, else rows of one
-    weights = []
+    weights = [places.new_empty(0, n)]  # of no list
     for first in range(0, len(scores), lists):
         some, grade = slice(first, first + lists), grades[first : first + lists, None, None, :]
         for start in range(0, n, height):

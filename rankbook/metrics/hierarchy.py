@@ -105,7 +105,7 @@ def _levels(grades: Tensor) -> Tensor:
     ascending = grades.sort(-1).values
     before = torch.cat([torch.zeros_like(ascending[..., :1]), ascending[..., :-1]], -1)
     new = ascending > before
-    if not reads_values(grades):
+    if not reads_values(grades) or grades.numel() == 0:
         return ascending
     most = max(1, int(new.sum(-1).max()))
     return torch.where(new, ascending, ascending[..., -1:]).sort(-1).values[..., :most]

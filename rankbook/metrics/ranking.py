@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from rankbook.checks import check_callable, check_finite
@@ -51,5 +52,7 @@ def clamp_through(values: Tensor, low: float, high: float | None = None) -> Tens
     Soft and learned ranks may leave their range by their error, and a share would exceed 1. What is cut off here is an error of
     the estimate, not a goal that is reached: the way back stays open. Values inside keep their bits.
     """
+    if not torch.is_grad_enabled():
+        return values.clamp(low, high)
     fixed = values.detach()
     return fixed.clamp(low, high) + (values - fixed)  # plus zero, whose gradient is that of the values

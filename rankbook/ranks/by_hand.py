@@ -37,6 +37,8 @@ class ByHand:
         self, scores: Tensor, where: Tensor | None = None, extra: Tensor | None = None, *, knobs: tuple[float, ...] = ()
     ) -> Tensor:
         """``extra`` is one more tensor of the list, such as its relevance, without a gradient."""
+        if scores.numel() == 0:  # no list: nothing for a formula to divide into blocks
+            return scores.clone()
         if torch.compiler.is_compiling():
             return torch.ops.rankbook.ranks(self.name, scores, where, extra, knobs)
         if transformed():

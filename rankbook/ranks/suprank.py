@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rankbook.checks import check_positive, check_relevance, check_scores, reads_values
 from rankbook.ranks.by_hand import ByHand
-from rankbook.ranks.exact import exact_ranks
+from rankbook.ranks.exact import exact_ranks, same_order
 from rankbook.ranks.fused import Formula
 from rankbook.ranks.pairs import leads
 from rankbook.ranks.smooth import SigmoidStep
@@ -113,7 +113,7 @@ class SupStep:
                 "pass a tensor in the shape of scores, or take sigmoid_ranks, which needs none"
             )
         scores, where = check_scores(scores, where)
-        relevance = check_relevance(relevance, scores, where)
+        relevance = same_order(check_relevance(relevance, scores, where, exact=True), scores)
         return exact_ranks(scores, where=where) + _surplus(scores, where, relevance, knobs=self.knobs)
 
 

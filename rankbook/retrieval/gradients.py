@@ -87,8 +87,9 @@ class _WithGradients(torch.autograd.Function):
     def forward(ctx, queries: Tensor, gallery: Tensor, reduced: Reduced, positives: Positives, wanted: bool) -> Tensor:
         loss, *gradients = reduced.forward(positives, wanted)
         ctx.pull = None
-        if reduced.reduction == "none":  # saved, so that whoever overwrites them is told
-            ctx.pull, gradients = (lambda upstream: reduced.pull(positives, upstream)), (queries, gallery)
+        if reduced.reduction == "none":  # saved, so that whoever overwrites them is told; inference tensors cannot be
+            rest = (one for one in positives.batch[1:] if one is not None and one is not gallery and not one.is_inference())
+            ctx.pull, gradients = (lambda upstream: reduced.pull(positives, upstream)), (queries, gallery, *rest)
         ctx.save_for_backward(*gradients)
         return loss
 

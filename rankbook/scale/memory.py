@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rankbook.checks import check_callable, check_count, check_device, check_floating, check_tensor
+from rankbook.checks import check_callable, check_count, check_device, check_floating, check_not_negative, check_tensor
 
 
 class CrossBatchMemory(nn.Module):
@@ -36,10 +36,13 @@ class CrossBatchMemory(nn.Module):
     State dictionaries hold the entries and how many there are, so a training that resumes goes on with the same gallery. Each process
     of a distributed training has its own memory; with `DistributedLoss`, which joins all of them, leave ``ids`` out.
 
+    Under ``torch.compile`` compile the encoder, not the call of the memory: how many entries there are is a number of Python, for
+    which a graph would be made anew at each step.
+
     Cost: that of the loss for ``b`` queries and a gallery of ``b + size``; memory for ``size * dim`` float32.
 
     Raises:
-        ValueError: labels, ids or dimensions that do not fit; what the loss refuses. The memory is then as it was.
+        ValueError: labels, ids or dimensions that do not fit; ids below 0; what the loss refuses. The memory is then as it was.
         TypeError: labels that are no integers: texts would be numbered anew in each batch.
 
     Source: Cross-Batch Memory for Embedding Learning (CVPR 2020, 1912.06798).
@@ -124,7 +127,10 @@ class CrossBatchMemory(nn.Module):
         check_device("embeddings", embeddings, "memory", self.embeddings)
         shape = (len(embeddings),) if self.levels is None else (len(embeddings), self.levels)
         labels = self._integers("labels", labels, shape)
-        return embeddings, labels, None if ids is None else self._integers("ids", ids, shape[:1])
+        if ids is not None:
+            ids = self._integers("ids", ids, shape[:1])
+            check_not_negative("ids", ids, "-1 is the mark of an entry without one; number the items: pandas.factorize(ids)[0]")
+        return embeddings, labels, ids
 
     def _integers(self, name: str, value: object, shape: tuple[int, ...]) -> Tensor:
         if not isinstance(value, Tensor):

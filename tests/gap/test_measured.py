@@ -49,8 +49,12 @@ LISTS = {
         (rb.average_precision, oracles.average_precision),
         (partial(rb.hit_at_k, k=2), partial(oracles.hit_at_k, k=2)),
         (rb.ndcg, oracles.ndcg),
+        (
+            partial(rb.average_precision, rank_fn=partial(rb.sigmoid_ranks, tau=1.0)),
+            partial(oracles.average_precision, step=oracles.sigmoid(1)),
+        ),
     ],
-    ids=["AP", "hit@2", "NDCG"],
+    ids=["AP", "hit@2", "NDCG", "smooth AP"],
 )
 def test_equals_loops_over_queries_and_batches(metric, oracle, lists):
     x, y, order = problem()

@@ -210,10 +210,25 @@ def test_losses_apart_are_differentiable_once(case):
         torch.func.jacrev(torch.func.jacrev(lambda z: module(z, labels)))(x.detach())
 
 
-def test_who_overwrites_the_embeddings_before_losses_apart_are_differentiated_is_told():
+@pytest.mark.parametrize("case", CASES, ids=repr)
+@every_call
+def test_who_overwrites_an_argument_before_losses_apart_are_differentiated_is_told(case, name):
+    """Of each that is a tensor: with another mask, relevance or weight in it the gradient would be that of another loss."""
+    embeddings, arguments = taken(case, name)
+    arguments["embeddings"] = embeddings
+    for overwritten in arguments:
+        own = {key: value.clone() for key, value in arguments.items()}
+        x = own["embeddings"].requires_grad_() * 1
+        losses = case.make(reduction="none")(**own | {"embeddings": x})
+        (x if overwritten == "embeddings" else own[overwritten]).detach().zero_()
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            losses.sum().backward()
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_a_mask_made_in_inference_mode_is_taken(reduction):
     embeddings, labels = batch()
-    x = embeddings.requires_grad_() * 1
-    losses = rb.SmoothAPLoss(reduction="none")(x, labels)
-    x.detach().mul_(2)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        losses.sum().backward()
+    with torch.inference_mode():
+        where = torch.ones(len(labels), len(labels), dtype=torch.bool)
+    loss = rb.SmoothAPLoss(reduction=reduction)
+    agree(*(gradients(lambda x, w=w: loss(x, labels, where=w).sum(), embeddings) for w in (where, None)))

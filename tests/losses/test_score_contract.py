@@ -203,6 +203,19 @@ def test_nothing_to_learn_warns_and_costs_nothing(case):
 
 
 @every_loss
+@pytest.mark.parametrize("leading", [(0,), (2, 0)], ids=str)
+def test_no_list_costs_nothing(case, leading):
+    scores, relevance = torch.zeros(*leading, 4, requires_grad=True), torch.zeros(*leading, 4, dtype=torch.int64)
+    values = case.make(reduction="none")(scores, relevance)
+    assert values.shape == leading
+    with pytest.warns(UserWarning, match="the loss is 0 and teaches nothing"):
+        loss = case.make()(scores, relevance)
+    assert loss.item() == 0
+    (grad,) = torch.autograd.grad(loss + values.sum(), scores)
+    assert grad.shape == scores.shape
+
+
+@every_loss
 def test_a_list_without_items_costs_nothing(case):
     scores, relevance, where = lists()
     where[2] = False

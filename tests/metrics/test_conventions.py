@@ -9,7 +9,9 @@ import torch
 
 import rankbook as rb
 from metrics.cases import CORRELATIONS, METRICS, SOFT_CUTS, lists
+from ranks.contract import RANKERS
 
+SUP = next(ranker.soft for ranker in RANKERS if ranker.name == "suprank")
 SMOOTH = partial(rb.sigmoid_ranks, tau=0.5)
 every_metric = pytest.mark.parametrize("case", METRICS + SOFT_CUTS, ids=repr)
 every_call = pytest.mark.parametrize(
@@ -62,6 +64,20 @@ def test_leading_axes_are_a_batch(call):
     assert one_by_one[0].shape == ()
     shared = call(scores, relevance[0], reduction="none")  # one relevance for all lists
     torch.testing.assert_close(shared, call(scores, relevance[:1].expand(6, 9), reduction="none"))
+
+
+@every_call
+@pytest.mark.parametrize("leading", [(0,), (2, 0)], ids=str)
+def test_no_list_has_no_value(call, leading):
+    rankers = [{}] if call is rb.kendall else [{}] + [{"rank_fn": ranker.soft} for ranker in RANKERS if not ranker.length]
+    for kwargs in rankers:
+        if call is rb.spearman and kwargs.get("rank_fn") is SUP:
+            continue  # which needs a relevance
+        scores = torch.zeros(*leading, 20, requires_grad=True)
+        values = call(scores, torch.zeros(*leading, 20), reduction="none", **kwargs)
+        assert values.shape == leading
+        with pytest.raises(ValueError, match="nothing to average"):
+            call(scores, torch.zeros(*leading, 20), **kwargs)
 
 
 @every_call

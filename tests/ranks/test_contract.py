@@ -144,6 +144,16 @@ def test_empty_list_under_where(ranker, n):
         assert_close(ranks[1], ranker.soft(scores[1], relevance[1]).detach(), ranker)
 
 
+@sizes(1, 4)
+@pytest.mark.parametrize("leading", [(0,), (2, 0)], ids=str)
+def test_no_list_has_no_ranks(ranker, n, leading):
+    scores, relevance = draw(*leading, n)
+    for where in (None, torch.ones(*leading, n, dtype=torch.bool)):
+        ranks, grad = with_gradient(ranker.soft, scores, relevance, where=where)
+        assert ranks.shape == grad.shape == scores.shape
+        assert ranks.dtype == scores.dtype
+
+
 @sizes(12, rankers=[r for r in RANKERS if r.name != "perturbed"])  # each list has its own noise
 def test_batch_is_a_loop(ranker, n):
     scores, relevance = draw(2, 3, n)
@@ -160,6 +170,15 @@ def test_batch_is_a_loop(ranker, n):
 def test_strided_input(ranker, n):
     scores, relevance = draw(n, 4)
     assert_close(ranker.soft(scores.T, relevance.T), ranker.soft(scores.T.contiguous(), relevance.T.contiguous()), ranker)
+
+
+@sizes(9)
+def test_only_the_order_of_the_grades_matters(ranker, n):
+    """Seconds since 1970 are beyond the digits of float32, and so are grades that differ by little."""
+    scores, relevance = draw(3, n)
+    expected = ranker.soft(scores, relevance)
+    for grades in (relevance + 1_700_000_000, 1 + 1e-9 * relevance.double(), relevance.double() - 5):
+        torch.testing.assert_close(ranker.soft(scores, grades), expected, rtol=0, atol=0)
 
 
 @sizes(2, 7, 32, rankers=[r for r in RANKERS if r.sharp and not r.error])

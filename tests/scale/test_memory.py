@@ -154,6 +154,7 @@ BAD = {
     "labels: levels": (ValueError, "labels", (X, torch.stack([Y, Y], 1), None)),
     "labels: fewer": (ValueError, "labels", (X, Y[:3], None)),
     "ids: fewer": (ValueError, "ids", (X, Y, Y[:3])),
+    "ids: negative": (ValueError, r"ids must be >= 0 .* but ids\[1\] is -1", (X, Y, [0, -1, -1, 2])),
     "ids: texts": (TypeError, "ids", (X, Y, ["a", "b", "c", "d"])),
 }
 
