@@ -41,9 +41,7 @@ def recipe(document):
 
 
 RECIPES = {document: source for document in notebooks() if (source := recipe(document))}
-NOT_YET = {"book/organ_matching", "book/sim_to_real"}
-mended = pytest.mark.xfail(strict=True, reason="its recipe needs what hidden cells make")
-documents = pytest.mark.parametrize("document", [pytest.param(one, marks=mended if one in NOT_YET else ()) for one in RECIPES])
+documents = pytest.mark.parametrize("document", RECIPES)
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ AGAINST: dict[str, tuple[Against, ...]] = {
         _in(("many_views", "many_views_four", "many_views_lost"), "AP", "M3G", "InfoNCE of the pairs", "InfoNCE, pairs"),
     ),
     "SelfBoostedLoss": (_in(("calibrated_ranking",), "GAUC", "point + self-boosted", "cross-entropy alone", "point"),),
-    "PairwiseHashLoss": (_in(("codes",), "mAP", "margin 2, 48 bits", "the signs of SupCon", "contrastive, 48 bits"),),
+    "PairwiseHashLoss": (_in(("codes",), "mAP", "margin 2, 48 bits", "the signs of SupCon", "SupCon, 48 bits"),),
 }
 
 #: AP of lists of scores.

@@ -1,4 +1,4 @@
-"""What bits cost: a loss of pairs with two margins, and the signs of a contrastive embedding, which knows nothing of bits.
+"""What bits cost: a loss of pairs with two margins, and the signs of SupCon embeddings, which know nothing of bits.
 
 On emoji the classes of validation and test are not those of training. Fashion-MNIST has ten classes, the same in all splits, and what is
 judged searches the training pictures.
@@ -14,7 +14,7 @@ from rankbook.experiments.tasks.codes import Codes, clothes
 BITS = (12, 48)
 _PAIRS = {"quantization": (0.001, 0.01), "balanced": (False, True)}
 _SIGNS = {"temperature": (0.1, 0.2, 0.4, 0.8)}
-LOSSES = {"margin 2": (hashed, _PAIRS), "margin K/2": (released, _PAIRS), "contrastive": (contrastive, _SIGNS)}
+LOSSES = {"margin 2": (hashed, _PAIRS), "margin K/2": (released, _PAIRS), "SupCon": (contrastive, _SIGNS)}
 
 STUDY = Study(
     name="codes",
@@ -26,7 +26,7 @@ STUDY = Study(
     grid={"lr": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)},
     steps=200,
     choose_by="mAP",
-    reference="contrastive, 12 bits",
+    reference="SupCon, 12 bits",
     tuning_seeds=(100,),
     test_seeds=tuple(range(5)),
     open_ended={BUNDLED: ("margin K/2, 12 bits",)},
