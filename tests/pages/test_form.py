@@ -9,7 +9,7 @@ import pytest
 from pages_of_book import CUT, ROOT, chapters
 
 LEAD_SCREENS = 1.5  # the lead figure is whole within
-CELLS, LINES, WORDS, SCREENS, MARKS = 10, 15, 1600, 13, 10
+CELLS, LINES, WORDS, SCREENS, MARKS = 10, 15, 1600, 13.5, 10
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
 
 MEASURE = r"""() => {
