@@ -66,6 +66,7 @@ def test_a_graph_knows_its_own_module():
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the graph that goes on looks at the loss
 @promise("compile")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own, where a graph goes on
 def test_a_loss_made_in_the_compiled_function_ends_its_graph(case):
     embeddings, labels = batch(levels=True)
     made = torch.compile(lambda x: 3 * case.make()(x, labels), backend="eager")
