@@ -231,7 +231,7 @@ def _as_array(name: str, value: Labels) -> np.ndarray:
         array = np.empty(0, dtype=object)
     if array.dtype.kind == "O" and array.size and all(isinstance(one, str) for one in array.flat):
         array = array.astype(str)
-    missing = [(place, one) for place, one in enumerate(array.flat) if _is_missing(one)] if array.dtype.kind in "Of" else []
+    missing = [(place, one) for place, one in enumerate(array.flat) if _is_missing(one)] if array.ndim and array.dtype.kind in "Of" else []
     if missing:
         raise TypeError(
             "{} must be integers or strings, but entry {} is missing ({}), {} in all; drop these rows, or leave them out with "
