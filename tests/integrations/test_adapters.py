@@ -64,7 +64,7 @@ def test_what_a_sentence_loss_cannot_use_is_named():
     with pytest.raises(ValueError, match="labels must be integers"):  # scores of similarity, as other losses take
         sentence_loss(X[:6], X[6:], labels=torch.rand(6))
     assert SentenceLoss(Model(), rb.SmoothAPLoss(0.1)).get_config_dict() == {
-        "loss": "SmoothAPLoss(tau=0.1, include_query=False, reduction=mean)"
+        "loss": "SmoothAPLoss(tau=0.1, include_query=False, reduction='mean')"
     }
 
 
