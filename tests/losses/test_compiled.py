@@ -64,7 +64,6 @@ def test_a_graph_knows_its_own_module():
         assert_close(compiled(module)(embeddings, labels), module(embeddings, labels), **exact)
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the graph that goes on looks at the loss
 @promise("compile")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's own, where a graph goes on
 def test_a_loss_made_in_the_compiled_function_ends_its_graph(case):
